@@ -1,0 +1,111 @@
+/*
+ * The table of operations, built from op.tbl, and the one check that every driver relies on.
+ *
+ * Each row is checked against struct proactor_op when this is compiled: a parameter whose field has not the type of its kind
+ * does not build.
+ */
+#include "driver/op.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* The type that the field of each kind has. */
+typedef int64_t TYPE_FILE;
+typedef int64_t TYPE_DIR;
+typedef const char *TYPE_PATH;
+typedef void *TYPE_SPACE;
+typedef const void *TYPE_DATA;
+typedef int64_t TYPE_OFFSET;
+typedef int32_t TYPE_INT;
+typedef uint32_t TYPE_UINT;
+typedef uint64_t TYPE_DURATION;
+typedef const struct proactor_address *TYPE_ADDRESS;
+typedef struct proactor_address *TYPE_MAYBE_ADDRESS;
+typedef struct statx *TYPE_STAT_OUT;
+typedef struct msghdr *TYPE_MESSAGE;
+
+#define OP(op_name, NAME, op_result, op_where, op_summary)
+#define PARAM(op_name, field, op_kind, need)                                                                           \
+	_Static_assert(                                                                                                \
+		__builtin_types_compatible_p(TYPE_##op_kind, __typeof__(((struct proactor_op *)0)->op_name.field)),    \
+		"op.tbl: " #op_name "." #field " is not of the kind " #op_kind);
+#define END
+#include "driver/op.tbl"
+#undef OP
+#undef PARAM
+#undef END
+
+#define REQUIRED        false, 0
+#define OPTIONAL(value) true, value
+#define OP(op_name, NAME, op_result, op_where, op_summary)                                                             \
+	[PROACTOR_##NAME] = {                                                                                          \
+		.name = #op_name,                                                                                      \
+		.summary = op_summary,                                                                                 \
+		.result = OP_RESULT_##op_result,                                                                       \
+		.where = OP_WHERE_##op_where,                                                                          \
+		.params = {
+#define PARAM(op_name, field, op_kind, need) {#field, OP_KIND_##op_kind, offsetof(struct proactor_op, op_name.field), need},
+#define END                                                                                                            \
+	}                                                                                                              \
+	}                                                                                                              \
+	,
+/* clang-format off */
+const struct op_info op_table[] = {
+#include "driver/op.tbl"
+};
+/* clang-format on */
+#undef OP
+#undef PARAM
+#undef END
+
+_Static_assert(ARRAY_SIZE(op_table) == PROACTOR_OPCODE_COUNT, "op.tbl and enum proactor_opcode differ");
+_Static_assert(offsetof(struct proactor_op, read.size) == offsetof(struct proactor_op, read.data) + sizeof(void *),
+	"a size follows its memory");
+
+const struct op_info *op_find(const char *name, size_t size)
+{
+	for (size_t i = 0; i < PROACTOR_OPCODE_COUNT; i++)
+		if (strlen(op_table[i].name) == size && memcmp(op_table[i].name, name, size) == 0)
+			return &op_table[i];
+	return NULL;
+}
+
+static bool address_fits(const struct proactor_address *address)
+{
+	return address && address->size >= sizeof(sa_family_t) && address->size <= sizeof(address->storage);
+}
+
+static bool path_fits(const char *path)
+{
+	return path && strnlen(path, PATH_MAX) < PATH_MAX;
+}
+
+static bool param_fits(const struct op_param *param, const struct proactor_op *op)
+{
+	const void *field = (const uint8_t *)op + param->offset;
+	int64_t offset;
+
+	switch (param->kind) {
+	case OP_KIND_PATH: return path_fits(*(const char *const *)field);
+	case OP_KIND_ADDRESS: return address_fits(*(const struct proactor_address *const *)field);
+	case OP_KIND_STAT_OUT:
+	case OP_KIND_MESSAGE: return *(void *const *)field != NULL;
+	case OP_KIND_OFFSET:
+		memcpy(&offset, field, sizeof(offset));
+		return offset >= PROACTOR_CURRENT;
+	default: return true;
+	}
+}
+
+int op_check(const struct proactor_op *op)
+{
+	if (op->opcode >= PROACTOR_OPCODE_COUNT || op->flags != 0)
+		return -EINVAL;
+	for (const struct op_param *param = op_table[op->opcode].params; param->name; param++)
+		if (!param_fits(param, op))
+			return -EINVAL;
+	return 0;
+}

@@ -1,0 +1,111 @@
+/*
+ * Slots: where a proactor remembers the operations that it was given.
+ *
+ *      FREE ──push──▶ IN_FLIGHT ──entry──────────────────▶ ENDED ──pop──▶ FREE, with the next generation
+ *                         └──driver_end()──▶ QUEUED ──entry──▶─┘
+ *
+ * A key is generation and index of a slot: `generation << 32 | index`. The generation changes with each pop, so that a stale
+ * key names nothing. It has 31 bits: the highest bit of a key is always 0 and drivers may use it in what they hand to the
+ * kernel. No key is 0.
+ *
+ * Slots are one cache line, never move, and are reused last in, first out: a steady load touches few lines and allocates
+ * nothing.
+ */
+#pragma once
+
+#include "base/def.h"
+#include "driver/proactor.h"
+
+enum slot_state { SLOT_FREE, SLOT_IN_FLIGHT, SLOT_QUEUED, SLOT_ENDED };
+
+struct slot {
+	uint32_t index;
+	uint32_t generation;
+	uint32_t next; /* in the free list or in a queue of ended ones; SLOT_NONE at its end */
+	uint8_t opcode;
+	uint8_t state;      /* enum slot_state */
+	bool cancelled;     /* proactor_cancel() came while it was in flight */
+	uint8_t stash_kind; /* whose @stash is: the driver's business; 0: there is none */
+	void *context;
+	int64_t result; /* once QUEUED or ENDED */
+	void *stash;    /* what the driver copied, until pop */
+	union {         /* what the driver has to keep at hand, by opcode */
+		int64_t timespec[2];
+		struct {
+			void *data;
+			size_t size;
+		} space;
+		struct proactor_address *address;
+		struct statx *stat;
+	};
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct slot) == 64, "a slot is one cache line");
+
+enum { SLOTS_PER_BLOCK = 1024 };
+#define SLOT_NONE UINT32_MAX
+
+/* Below 2^31 - 1, so that drivers have a value of 31 bits that is no generation. */
+#define SLOT_GENERATION_MAX (UINT32_C(0x7fffffff) - 1)
+
+struct slots {
+	struct slot **blocks;
+	uint32_t block_count;
+	uint32_t free;
+};
+
+void slots_init(struct slots *slots);
+void slots_deinit(struct slots *slots);
+
+/* Adds a block of free slots. -ENOMEM. */
+int slots_grow(struct slots *slots);
+
+static inline struct slot *slots_at(const struct slots *slots, uint32_t index)
+{
+	return &slots->blocks[index / SLOTS_PER_BLOCK][index % SLOTS_PER_BLOCK];
+}
+
+static inline uint32_t slots_count(const struct slots *slots)
+{
+	return slots->block_count * SLOTS_PER_BLOCK;
+}
+
+static inline uint64_t slot_key(const struct slot *slot)
+{
+	return (uint64_t)slot->generation << 32 | slot->index;
+}
+
+/* The slot that @key names, or NULL where that operation is gone or never was. */
+static inline struct slot *slots_find(const struct slots *slots, uint64_t key)
+{
+	uint32_t index = (uint32_t)key;
+	struct slot *slot;
+
+	if (unlikely(index >= slots_count(slots)))
+		return NULL;
+	slot = slots_at(slots, index);
+	return likely(slot->generation == key >> 32 && slot->state != SLOT_FREE) ? slot : NULL;
+}
+
+/* NULL when memory is short. */
+static inline struct slot *slots_take(struct slots *slots)
+{
+	struct slot *slot;
+
+	if (unlikely(slots->free == SLOT_NONE) && slots_grow(slots) < 0)
+		return NULL;
+	slot = slots_at(slots, slots->free);
+	slots->free = slot->next;
+	slot->state = SLOT_IN_FLIGHT;
+	slot->cancelled = false;
+	return slot;
+}
+
+static inline void slots_give(struct slots *slots, struct slot *slot)
+{
+	assert(slot->state != SLOT_FREE);
+	slot->state = SLOT_FREE;
+	slot->generation = slot->generation == SLOT_GENERATION_MAX ? 1 : slot->generation + 1;
+	slot->next = slots->free;
+	slots->free = slot->index;
+}

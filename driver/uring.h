@@ -1,0 +1,119 @@
+/*
+ * The io_uring driver: what its files share.
+ *
+ *      push ──▶ [backlog] ──▶ submission queue ──enter──▶ kernel ──▶ completion queue ──reap──▶ entries
+ *               only when the queue is full and the kernel does not take it
+ *
+ * user_data of a submission is the key of its slot, so that a completion finds its slot, and a cancellation can never hit a
+ * later operation. Keys leave the highest bit free: with it set, user_data is one of ours (see enum uring_tag).
+ *
+ *   uring_setup.c   makes the ring: asks for the best mode and takes what the kernel grants
+ *   uring_queue.c   the two queues and the system call between them; the backlog
+ *   uring_prep.c    an operation becomes a submission
+ *   uring.c         the calls of struct driver
+ */
+#pragma once
+
+#include <liburing.h>
+
+#include "base/buffer.h"
+#include "base/slab.h"
+#include "driver/driver.h"
+
+/* What liburing 2.3 does not know yet. What the running kernel knows is found out when a ring is made. */
+enum {
+	URING_OP_BIND = 56,                /* 6.11 */
+	URING_OP_LISTEN = 57,              /* 6.11 */
+	URING_SETUP_NO_SQARRAY = 1 << 16,  /* 6.6 */
+	URING_FEATURE_NO_IOWAIT = 1 << 17, /* 6.15 */
+	URING_ENTER_NO_IOWAIT = 1 << 7,    /* 6.15 */
+};
+
+/* user_data that is not a key: the highest bit, what it is for, and for a cancellation the key that it is after. */
+#define URING_INTERNAL  (UINT64_C(1) << 63)
+#define URING_CANCEL    URING_INTERNAL
+#define URING_DOORBELL  (URING_INTERNAL | UINT64_C(0x7fffffff00000000) | 1)
+#define URING_DISREGARD (URING_INTERNAL | UINT64_C(0x7fffffff00000000) | 2)
+
+struct uring {
+	struct proactor base;
+	struct io_uring ring; /* liburing's view of the mappings; its queue indices are not used */
+
+	/* submission queue: [submitted, filled) is for the kernel to take */
+	unsigned submitted;
+	unsigned filled;
+	struct buffer backlog; /* struct io_uring_sqe, in order, after all that is in the queue */
+
+	/* completion queue */
+	unsigned reaped;
+	unsigned posted_at_enter; /* the queue's tail after the last enter */
+
+	unsigned enter_flags; /* for each enter */
+	int enter_fd;         /* the ring, or its index among the registered rings */
+	bool no_iowait;
+	bool doorbell_armed;
+	bool op_supported[PROACTOR_OPCODE_COUNT]; /* by the kernel; the rest is done by system call when pushed */
+
+	struct slab addresses; /* copies of addresses and of short paths */
+	struct slab paths;
+};
+
+enum uring_stash { STASH_NONE, STASH_SHORT, STASH_PATH };
+enum { STASH_SHORT_SIZE = sizeof(struct proactor_address) };
+
+static inline struct uring *uring_of(struct proactor *proactor)
+{
+	return container_of(proactor, struct uring, base);
+}
+
+/* ---- uring_setup.c ---- */
+
+/* Makes the ring and finds out what it can do. On failure @reason says in a line why. */
+int uring_setup(struct uring *uring, const struct proactor_options *options, char *reason);
+
+/* Idempotent, also on a zeroed one. Nothing may be in flight. */
+void uring_teardown(struct uring *uring);
+
+/* ---- uring_queue.c ---- */
+
+/* The next submission to fill in, in the queue or in the backlog. NULL when memory is short. Never for lack of room. */
+struct io_uring_sqe *uring_sqe(struct uring *uring);
+
+/* Takes the submission that uring_sqe() gave last back. */
+void uring_sqe_undo(struct uring *uring);
+
+/* Submits everything; waits for a completion until @deadline_ns (0: does not wait). As struct driver's wait. */
+int uring_enter(struct uring *uring, uint64_t deadline_ns);
+
+/* The next completion, or NULL; then uring_cqe_seen(). Defined here: it is the hot path. */
+static inline struct io_uring_cqe *uring_cqe(struct uring *uring)
+{
+	struct io_uring_cq *cq = &uring->ring.cq;
+
+	if (uring->reaped == io_uring_smp_load_acquire(cq->ktail))
+		return NULL;
+	/*
+	 * Completions that were posted since the last enter wait for the next one when there is something to submit: else a
+	 * ring whose completions come by themselves (without deferred task work) could be reaped for ever and never fed.
+	 */
+	if (unlikely(uring->reaped == uring->posted_at_enter) && uring->filled != uring->submitted)
+		return NULL;
+	return &cq->cqes[uring->reaped & cq->ring_mask];
+}
+
+static inline void uring_cqe_seen(struct uring *uring)
+{
+	uring->reaped++;
+	io_uring_smp_store_release(uring->ring.cq.khead, uring->reaped);
+}
+
+/* ---- uring_prep.c ---- */
+
+/* Fills @sqe for @op, and what @slot has to keep for it. -ENOMEM. */
+int uring_prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op, struct slot *slot);
+
+/* Does @op by system call: for the few that never block, where the kernel's io_uring lacks them. */
+int64_t uring_call(const struct proactor_op *op);
+
+/* Frees what uring_prep() kept. */
+void uring_unstash(struct uring *uring, struct slot *slot);

@@ -1,0 +1,123 @@
+/*
+ * The queues of the ring, and the one system call between them.
+ *
+ * The indices are ours, not liburing's: with one issuer the kernel moves the submission queue's head during enter only, so it
+ * is known without reading shared memory. A push that finds the queue full submits first; when the kernel will not take
+ * more just now (EBUSY while completions overflow, EAGAIN for want of memory) the submission goes to the backlog, and so do
+ * those after it, in order. Nothing is refused, nothing overtakes.
+ *
+ * Completion-queue overflow needs nothing here: with IORING_FEAT_NODROP (5.5) the kernel keeps what does not fit and every
+ * enter with GETEVENTS moves it into the queue (io_uring_enter(2)).
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "driver/uring.h"
+
+enum { NAP_NS = 1000000 };
+
+static unsigned queue_room(const struct uring *uring)
+{
+	return uring->ring.sq.ring_entries - (uring->filled - uring->submitted);
+}
+
+static struct io_uring_sqe *queue_next(struct uring *uring)
+{
+	return &uring->ring.sq.sqes[uring->filled++ & uring->ring.sq.ring_mask];
+}
+
+/* One io_uring_enter(2). Returns what it returns; what was submitted is accounted for. */
+static int enter(struct uring *uring, unsigned min_complete, uint64_t deadline_ns)
+{
+	unsigned to_submit = uring->filled - uring->submitted, flags = uring->enter_flags | IORING_ENTER_GETEVENTS;
+	struct timespec timeout;
+	struct io_uring_getevents_arg argument = {.sigmask_sz = _NSIG / 8};
+	int r;
+
+	if (min_complete > 0) {
+		if (uring->no_iowait)
+			flags |= URING_ENTER_NO_IOWAIT;
+		if (deadline_ns != CLOCK_NEVER) {
+			uint64_t now_ns = clock_now_ns();
+
+			timeout = clock_timespec(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
+			argument.ts = (uintptr_t)&timeout;
+		}
+	}
+	io_uring_smp_store_release(uring->ring.sq.ktail, uring->filled);
+	r = io_uring_enter2((unsigned)uring->enter_fd, to_submit, min_complete, flags | IORING_ENTER_EXT_ARG,
+		(sigset_t *)&argument, sizeof(argument));
+	uring->base.stats.enters++;
+	if (r > 0) {
+		assert((unsigned)r <= to_submit);
+		uring->submitted += (unsigned)r;
+	}
+	uring->posted_at_enter = io_uring_smp_load_acquire(uring->ring.cq.ktail);
+	return r;
+}
+
+/* Moves the backlog into the queue as far as there is room. */
+static void refill(struct uring *uring)
+{
+	while (buffer_size(&uring->backlog) > 0 && queue_room(uring) > 0) {
+		memcpy(queue_next(uring), buffer_bytes(&uring->backlog), sizeof(struct io_uring_sqe));
+		buffer_consume(&uring->backlog, sizeof(struct io_uring_sqe));
+	}
+}
+
+static bool completions_wait(const struct uring *uring)
+{
+	return uring->reaped != io_uring_smp_load_acquire(uring->ring.cq.ktail);
+}
+
+static bool is_temporary(int r)
+{
+	return r == -EBUSY || r == -EAGAIN || r == -EINTR || r == -ETIME || r == -ENOMEM;
+}
+
+struct io_uring_sqe *uring_sqe(struct uring *uring)
+{
+	if (likely(queue_room(uring) > 0 && buffer_size(&uring->backlog) == 0))
+		return queue_next(uring);
+	uring->base.stats.overflows++;
+	(void)enter(uring, 0, 0); /* what it could not take is still there, and any error will come again */
+	refill(uring);
+	if (queue_room(uring) > 0)
+		return queue_next(uring);
+	if (buffer_reserve(&uring->backlog, sizeof(struct io_uring_sqe)) < 0)
+		return NULL;
+	buffer_commit(&uring->backlog, sizeof(struct io_uring_sqe));
+	return (struct io_uring_sqe *)(uring->backlog.data + uring->backlog.tail) - 1;
+}
+
+void uring_sqe_undo(struct uring *uring)
+{
+	if (buffer_size(&uring->backlog) > 0)
+		uring->backlog.tail -= sizeof(struct io_uring_sqe);
+	else
+		uring->filled--;
+}
+
+int uring_enter(struct uring *uring, uint64_t deadline_ns)
+{
+	int r;
+
+	/* all but the last queue-full must be in before it makes sense to wait */
+	refill(uring);
+	while (buffer_size(&uring->backlog) > 0) {
+		r = enter(uring, 0, 0);
+		if (r < 0 && !is_temporary(r))
+			return r;
+		if (r <= 0)
+			break;
+		refill(uring);
+	}
+	r = enter(uring, completions_wait(uring) ? 0 : deadline_ns != 0, deadline_ns);
+	if (r == -EAGAIN && !completions_wait(uring) && deadline_ns != 0) {
+		/* the kernel has no memory for a request and did not wait: let it find some instead of asking in a circle */
+		struct timespec nap = clock_timespec(NAP_NS);
+
+		(void)nanosleep(&nap, NULL);
+	}
+	return r < 0 && !is_temporary(r) ? r : 0;
+}

@@ -1,0 +1,174 @@
+/*
+ * Making the ring: the best mode that the kernel grants, found by trying.
+ *
+ * No version is looked at: vendors backport, and sandboxes forbid. Setup flags are tried from the newest set to none, the
+ * kernel answering EINVAL to what it does not know; features are bits that it returns; operations are probed.
+ *
+ * Asked for: one issuer with deferred task work (6.1), so that completions are made when we wait, by the thread that waits;
+ * no indirection array (6.6); a registered ring descriptor (5.18), which saves a look-up at each enter; not to count as
+ * waiting for I/O while idle (6.15). Each is done without where it is missing.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "driver/uring.h"
+
+static const unsigned setup_flags[] = {
+	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | URING_SETUP_NO_SQARRAY,
+	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN,
+	IORING_SETUP_SUBMIT_ALL,
+	0,
+};
+
+/* Without these we would have to lose completions (NODROP), keep copies (SUBMIT_STABLE) or race with timers (EXT_ARG). */
+enum { FEATURES_NEEDED = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG | IORING_FEAT_SINGLE_MMAP };
+
+static int try_setup(struct io_uring_params *ret_params, const struct proactor_options *options)
+{
+	int fd = -EINVAL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(setup_flags) && fd == -EINVAL; i++) {
+		*ret_params = (struct io_uring_params){
+			.flags = setup_flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+			.cq_entries = MAX(options->completion_capacity, options->capacity),
+		};
+		fd = io_uring_setup(options->capacity, ret_params);
+	}
+	return fd;
+}
+
+/* Why the kernel refused, in words that help. */
+static void explain(int error, char *reason)
+{
+	const char *help = "";
+	char disabled = '0';
+	FILE *file;
+
+	file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
+	if (file) {
+		disabled = (char)fgetc(file);
+		fclose(file);
+	}
+	if (error == -EPERM && (disabled == '1' || disabled == '2'))
+		help = ": forbidden by kernel.io_uring_disabled";
+	else if (error == -EPERM)
+		help = ": forbidden, probably by a seccomp profile";
+	else if (error == -ENOSYS)
+		help = ": the kernel has no io_uring, or a seccomp profile hides it";
+	else if (error == -ENOMEM)
+		help = ": the memory lock limit (ulimit -l) may be too low";
+	snprintf(reason, DRIVER_REASON_SIZE, "io_uring_setup: %s%s", err_name(-error), help);
+}
+
+static const uint8_t kernel_ops[PROACTOR_OPCODE_COUNT] = {
+	[PROACTOR_NOP] = IORING_OP_NOP,
+	[PROACTOR_TIMEOUT] = IORING_OP_TIMEOUT,
+	[PROACTOR_OPEN] = IORING_OP_OPENAT,
+	[PROACTOR_CLOSE] = IORING_OP_CLOSE,
+	[PROACTOR_READ] = IORING_OP_READ,
+	[PROACTOR_WRITE] = IORING_OP_WRITE,
+	[PROACTOR_FSYNC] = IORING_OP_FSYNC,
+	[PROACTOR_STAT] = IORING_OP_STATX,
+	[PROACTOR_SOCKET] = IORING_OP_SOCKET,
+	[PROACTOR_BIND] = URING_OP_BIND,
+	[PROACTOR_LISTEN] = URING_OP_LISTEN,
+	[PROACTOR_ACCEPT] = IORING_OP_ACCEPT,
+	[PROACTOR_CONNECT] = IORING_OP_CONNECT,
+	[PROACTOR_SHUTDOWN] = IORING_OP_SHUTDOWN,
+	[PROACTOR_RECV] = IORING_OP_RECV,
+	[PROACTOR_SEND] = IORING_OP_SEND,
+	[PROACTOR_POLL] = IORING_OP_POLL_ADD,
+	[PROACTOR_RECVMSG] = IORING_OP_RECVMSG,
+	[PROACTOR_SENDMSG] = IORING_OP_SENDMSG,
+};
+
+static bool done_by_call(uint32_t opcode)
+{
+	return opcode == PROACTOR_SOCKET || opcode == PROACTOR_BIND || opcode == PROACTOR_LISTEN ||
+		opcode == PROACTOR_SHUTDOWN;
+}
+
+/* Which operations the kernel has. -EOPNOTSUPP where one is missing that the caller needs, or that no call replaces. */
+static int probe(struct uring *uring, const struct proactor_options *options, char *reason)
+{
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&uring->ring);
+	uint32_t missing = PROACTOR_OPCODE_COUNT;
+
+	if (!probe)
+		return -ENOMEM;
+	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++) {
+		uring->op_supported[opcode] = io_uring_opcode_supported(probe, kernel_ops[opcode]);
+		if (!uring->op_supported[opcode] &&
+			(!done_by_call(opcode) || options->required_ops & UINT64_C(1) << opcode))
+			missing = opcode;
+	}
+	io_uring_free_probe(probe);
+	if (missing == PROACTOR_OPCODE_COUNT)
+		return 0;
+	snprintf(reason, DRIVER_REASON_SIZE, "io_uring: the kernel lacks the operation %s", op_table[missing].name);
+	return -EOPNOTSUPP;
+}
+
+/* Entry i of the queue is submission i, for good. liburing 2.3 would write this array even where there is none. */
+static void fill_indirection(struct uring *uring, const struct io_uring_params *params)
+{
+	if (params->flags & URING_SETUP_NO_SQARRAY)
+		return;
+	for (unsigned i = 0; i < uring->ring.sq.ring_entries; i++)
+		uring->ring.sq.array[i] = i;
+}
+
+static void use_features(struct uring *uring, const struct io_uring_params *params)
+{
+	uring->no_iowait = params->features & URING_FEATURE_NO_IOWAIT;
+	uring->enter_fd = uring->ring.ring_fd;
+	if (io_uring_register_ring_fd(&uring->ring) == 1) {
+		uring->enter_fd = uring->ring.enter_ring_fd;
+		uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
+	}
+	/* a child of fork() must not share the queues; where this fails it still may not use them */
+	(void)io_uring_ring_dontfork(&uring->ring);
+}
+
+int uring_setup(struct uring *uring, const struct proactor_options *options, char *reason)
+{
+	struct io_uring_params params;
+	int fd, r;
+
+	fd = try_setup(&params, options);
+	if (fd < 0) {
+		explain(fd, reason);
+		return fd;
+	}
+	r = io_uring_queue_mmap(fd, &params, &uring->ring);
+	if (r < 0) {
+		close(fd);
+		uring->ring = (struct io_uring){.ring_fd = -EBADF};
+		explain(r, reason);
+		return r;
+	}
+	uring->ring.features = params.features;
+	if ((params.features & FEATURES_NEEDED) != FEATURES_NEEDED) {
+		snprintf(reason, DRIVER_REASON_SIZE, "io_uring: the kernel's is too old (before 5.11)");
+		return -ENOSYS;
+	}
+	r = probe(uring, options, reason);
+	if (r < 0)
+		return r;
+	fill_indirection(uring, &params);
+	use_features(uring, &params);
+	return 0;
+}
+
+void uring_teardown(struct uring *uring)
+{
+	/* also unregisters the ring's descriptor, unmaps and closes */
+	if (uring->ring.sq.ring_ptr)
+		io_uring_queue_exit(&uring->ring);
+	uring->ring = (struct io_uring){.ring_fd = -EBADF};
+	buffer_deinit(&uring->backlog);
+}
