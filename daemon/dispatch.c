@@ -1,0 +1,131 @@
+/*
+ * From bytes to calls. See dispatch.h.
+ *
+ * A malformed frame, which cannot be followed, ends the session with a reason; a malformed call is answered, and so is one
+ * that comes too late. What is over a limit that time mends is held back: the client is not read from, which in the end
+ * makes its own sends wait.
+ */
+#include "daemon/dispatch.h"
+
+#include <errno.h>
+
+#include "daemon/methods.h"
+#include "daemon/operation.h"
+#include "daemon/reply.h"
+#include "proto/method.h"
+
+enum outcome { FRAME_DONE, FRAME_STALLED };
+
+static enum outcome refuse(struct session *session, uint32_t msgid, const struct rpc_error *error)
+{
+	session->server->stats.requests_refused++;
+	reply_error(session, msgid, error);
+	return FRAME_DONE;
+}
+
+static enum outcome call_operation(struct session *session, const struct op_info *info,
+	const struct rpc_message *message)
+{
+	struct rpc_error error = {0};
+
+	switch (operation_start(session, info, message, &error)) {
+	case OPERATION_STARTED: return FRAME_DONE;
+	case OPERATION_STALLED: return FRAME_STALLED;
+	default: return refuse(session, message->msgid, &error);
+	}
+}
+
+static enum outcome call_method(struct session *session, enum method method, const struct rpc_message *message)
+{
+	struct rpc_error error = {0};
+
+	session->server->stats.by_method[method]++;
+	if (!method_check_count(method, message->param_count, &error) ||
+		!methods_call(session, method, message, &error))
+		return refuse(session, message->msgid, &error);
+	return FRAME_DONE;
+}
+
+static enum outcome request(struct session *session, const struct rpc_message *message)
+{
+	const struct op_info *info = op_find(message->method, message->method_size);
+	enum method method = method_find(message->method, message->method_size);
+	struct rpc_error error = {0};
+
+	if (session->state == SESSION_DRAINING) {
+		rpc_error_set(&error, ESHUTDOWN, "proactord is shutting down and takes no more calls");
+	} else if (map_find(&session->operations_by_msgid, message->msgid)) {
+		rpc_error_set(&error, RPC_INVALID_REQUEST, "msgid %u is in flight already", message->msgid);
+	} else if (info && info->where == OP_WHERE_WIRE) {
+		return call_operation(session, info, message);
+	} else if (method < METHOD_COUNT) {
+		return call_method(session, method, message);
+	} else {
+		rpc_error_set(&error, RPC_METHOD_NOT_FOUND, "%.*s; `describe` lists the methods",
+			(int)MIN(message->method_size, (size_t)64), message->method);
+	}
+	return refuse(session, message->msgid, &error);
+}
+
+static enum outcome broken(struct session *session, const struct rpc_message *message, const char *reason)
+{
+	struct rpc_error error = {0};
+
+	rpc_error_set(&error, RPC_INVALID_REQUEST, "%s", reason);
+	if (message->type == RPC_REQUEST)
+		return refuse(session, message->msgid, &error);
+	session->server->stats.sessions_failed++;
+	session_fail(session, error.code, error.message);
+	return FRAME_DONE;
+}
+
+static enum outcome frame(struct session *session, const uint8_t *bytes, size_t size)
+{
+	struct rpc_message message;
+	const char *reason;
+	enum outcome outcome;
+
+	if (!session_has_memory(session))
+		return FRAME_STALLED;
+	if (rpc_parse(bytes, size, &message, &reason) < 0)
+		return broken(session, &message, reason);
+	if (message.type == RPC_NOTIFICATION) {
+		session->server->stats.notifications_ignored++;
+		return FRAME_DONE;
+	}
+	if (message.type == RPC_RESPONSE)
+		return broken(session, &(struct rpc_message){.type = RPC_NOTIFICATION},
+			"a response, where nothing was asked");
+	outcome = request(session, &message);
+	session->server->stats.requests += outcome == FRAME_DONE;
+	return outcome;
+}
+
+void dispatch(struct session *session)
+{
+	struct server *server = session->server;
+	struct inbox *inbox = &session->inbox;
+	struct rpc_error error = {0};
+
+	while (session->state != SESSION_CLOSING && !session->outbox.hurry && buffer_size(&inbox->bytes) > 0) {
+		const uint8_t *bytes = buffer_bytes(&inbox->bytes);
+		enum scan_result result = scan_frame(&inbox->scan, bytes, buffer_size(&inbox->bytes), &server->limits);
+
+		if (result == SCAN_MORE)
+			return;
+		if (result == SCAN_BAD) {
+			rpc_error_set(&error, RPC_PARSE_ERROR, "%s", inbox->scan.reason);
+			server->stats.sessions_failed++;
+			session_fail(session, error.code, error.message);
+			return;
+		}
+		if (frame(session, bytes, inbox->scan.size) == FRAME_STALLED) {
+			session_stall(session);
+			return;
+		}
+		buffer_consume(&inbox->bytes, inbox->scan.size);
+		scan_reset(&inbox->scan);
+	}
+	if (buffer_size(&inbox->bytes) == 0)
+		server->stats.fds_unasked += inbox_drop_fds(inbox);
+}

@@ -1,0 +1,165 @@
+/* The inbox. See inbox.h. */
+#include "daemon/inbox.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "daemon/dispatch.h"
+#include "daemon/session.h"
+
+enum { RECEIVE_SIZE_MIN = 4096, RECEIVE_SIZE_MAX = 256 * 1024 };
+
+static void received(struct task *task, int64_t result);
+static void hung_up(struct task *task, int64_t result);
+
+void inbox_init(struct inbox *inbox)
+{
+	*inbox = (struct inbox){
+		.receiving = {.complete = received},
+		.watching = {.complete = hung_up},
+		.receive_size = RECEIVE_SIZE_MIN,
+	};
+	scan_reset(&inbox->scan);
+}
+
+void inbox_deinit(struct inbox *inbox)
+{
+	assert(!inbox->receiving.pending && !inbox->watching.pending);
+	(void)inbox_drop_fds(inbox);
+	buffer_deinit(&inbox->bytes);
+}
+
+/* ---- descriptors ---- */
+
+static void keep_fds(struct inbox *inbox, struct stats *stats)
+{
+	struct msghdr *message = &inbox->message;
+
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+		size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		int fd;
+
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
+			if (inbox->fd_count < RPC_FDS_MAX) {
+				inbox->fds[inbox->fd_count++] = fd;
+			} else {
+				(void)fd_close(fd);
+				stats->fds_unasked++;
+			}
+		}
+	}
+}
+
+int inbox_take_fd(struct inbox *inbox)
+{
+	int fd = inbox->fds[0];
+
+	if (inbox->fd_count == 0)
+		return -EBADF;
+	inbox->fd_count--;
+	memmove(inbox->fds, inbox->fds + 1, inbox->fd_count * sizeof(inbox->fds[0]));
+	return fd;
+}
+
+unsigned inbox_drop_fds(struct inbox *inbox)
+{
+	unsigned count = inbox->fd_count;
+
+	while (inbox->fd_count > 0)
+		(void)fd_close(inbox->fds[--inbox->fd_count]);
+	return count;
+}
+
+/* ---- receiving ---- */
+
+static void receive(struct session *session)
+{
+	struct inbox *inbox = &session->inbox;
+	struct buffer *bytes = &inbox->bytes;
+	struct proactor_op op = {
+		.opcode = PROACTOR_RECVMSG,
+		.recvmsg = {.file = session->socket, .message = &inbox->message},
+	};
+	/* what the scan knows to be missing is within the limit on frames, or it would have refused it */
+	size_t missing = inbox->scan.size - MIN(inbox->scan.size, buffer_size(bytes));
+
+	buffer_trim(bytes, inbox->receive_size);
+	if (buffer_reserve(bytes, MAX(missing, inbox->receive_size)) < 0) {
+		session_close(session);
+		return;
+	}
+	inbox->room = (struct iovec){.iov_base = bytes->data + bytes->tail, .iov_len = buffer_room(bytes)};
+	inbox->message = (struct msghdr){
+		.msg_iov = &inbox->room,
+		.msg_iovlen = 1,
+		.msg_control = &inbox->control,
+		.msg_controllen = sizeof(inbox->control),
+	};
+	loop_push(session_loop(session), &inbox->receiving, &op);
+}
+
+/* A session that has failed cannot be followed any more: what it sends is not looked at. */
+static bool is_deaf(const struct session *session)
+{
+	return session->state == SESSION_CLOSING || session->outbox.hurry;
+}
+
+void inbox_resume(struct session *session)
+{
+	if (!is_deaf(session))
+		dispatch(session);
+	if (!is_deaf(session) && !list_linked(&session->stalled_link) && !session->inbox.receiving.pending)
+		receive(session);
+}
+
+/* A client that fills what it is given gets twice as much next time, one that hardly uses it half. */
+static void follow(struct inbox *inbox, size_t received_size)
+{
+	if (received_size >= inbox->room.iov_len && inbox->receive_size < RECEIVE_SIZE_MAX)
+		inbox->receive_size *= 2;
+	else if (received_size < inbox->receive_size / 4 && inbox->receive_size > RECEIVE_SIZE_MIN)
+		inbox->receive_size /= 2;
+}
+
+static void received(struct task *task, int64_t result)
+{
+	struct session *session = container_of(task, struct session, inbox.receiving);
+	struct inbox *inbox = &session->inbox;
+
+	if (result >= 0)
+		keep_fds(inbox, &session->server->stats);
+	if (result > 0) {
+		session->server->stats.received_bytes += (uint64_t)result;
+		follow(inbox, (size_t)result);
+		buffer_commit(&inbox->bytes, (size_t)result);
+	} else if (result != -EINTR) {
+		session_close(session);
+	}
+	inbox_resume(session);
+	session_progress(session);
+}
+
+/* ---- watching ---- */
+
+void inbox_watch(struct session *session)
+{
+	/* POLLHUP is always reported, and all that is asked for */
+	struct proactor_op op = {.opcode = PROACTOR_POLL, .poll = {.file = session->socket, .events = 0}};
+
+	if (!session->inbox.watching.pending && !session->inbox.receiving.pending)
+		loop_push(session_loop(session), &session->inbox.watching, &op);
+}
+
+static void hung_up(struct task *task, int64_t result)
+{
+	struct session *session = container_of(task, struct session, inbox.watching);
+
+	if (result != -ECANCELED)
+		session_close(session);
+	session_progress(session);
+}

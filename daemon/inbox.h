@@ -1,0 +1,49 @@
+/*
+ * The inbox: what comes in from a client, bytes and descriptors, until it is a whole frame.
+ *
+ * One receive is always in flight while the session is open and not stalled. Its buffer starts small and follows what the
+ * client sends. Not to receive is how a client is held back: then only the end of the connection is watched for.
+ */
+#pragma once
+
+#include <sys/socket.h>
+
+#include "base/buffer.h"
+#include "daemon/loop.h"
+#include "proto/scan.h"
+
+struct session;
+
+struct inbox {
+	struct task receiving;
+	struct task watching; /* for the end of the connection, while stalled */
+	struct buffer bytes;
+	size_t receive_size; /* how much to ask for; follows the client */
+	struct scan scan;
+	int fds[RPC_FDS_MAX]; /* that came and were not taken yet, in order */
+	unsigned fd_count;
+
+	struct msghdr message;
+	struct iovec room;
+	union {
+		struct cmsghdr header;
+		uint8_t space[CMSG_SPACE(sizeof(int) * RPC_FDS_MAX)];
+	} control;
+};
+
+void inbox_init(struct inbox *inbox);
+
+/* Closes what was not taken. Nothing may be in flight. */
+void inbox_deinit(struct inbox *inbox);
+
+/* Goes on with the frames that are there, then with receiving. */
+void inbox_resume(struct session *session);
+
+/* Watches for the end of the connection, instead of receiving. */
+void inbox_watch(struct session *session);
+
+/* The next descriptor that came, now the caller's. -EBADF: none did. */
+int inbox_take_fd(struct inbox *inbox);
+
+/* Closes what came unasked; called between frames when all bytes are dispatched. Returns how many. */
+unsigned inbox_drop_fds(struct inbox *inbox);

@@ -1,0 +1,99 @@
+/* The loop. See loop.h. */
+#include "daemon/loop.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { ENTRIES_PER_TURN = 256 };
+
+void loop_init(struct loop *loop, struct proactor *proactor)
+{
+	*loop = (struct loop){.proactor = proactor, .now_ns = clock_now_ns()};
+	loop->ready = LIST_INIT(loop->ready);
+}
+
+void loop_push(struct loop *loop, struct task *task, struct proactor_op *op)
+{
+	struct proactor_completion ready;
+	int r;
+
+	assert(!task->pending);
+	op->context = task;
+	task->pending = true;
+	r = proactor_push(loop->proactor, op, &task->key, &ready);
+	if (r == PROACTOR_PENDING)
+		return;
+	task->ready_result = r == PROACTOR_READY ? ready.result : r;
+	list_append(&loop->ready, &task->ready_link);
+}
+
+void loop_cancel(struct loop *loop, struct task *task)
+{
+	/* a failure means that memory is short: the operation goes on and ends when it ends */
+	if (task->pending && !list_linked(&task->ready_link))
+		(void)proactor_cancel(loop->proactor, task->key);
+}
+
+void loop_close(struct loop *loop, int64_t file)
+{
+	struct proactor_op op = {.opcode = PROACTOR_CLOSE, .close = {.file = file}};
+	struct proactor_completion ready;
+	uint64_t key;
+	int fd;
+
+	switch (proactor_push(loop->proactor, &op, &key, &ready)) {
+	case PROACTOR_PENDING: loop->closing_count++; break;
+	case PROACTOR_READY: break;
+	default:
+		/* no memory for an operation: better to block than to leak */
+		if (proactor_detach(loop->proactor, file, &fd) == 0)
+			close(fd);
+	}
+}
+
+static void complete(struct task *task, int64_t result)
+{
+	assert(task->pending);
+	task->pending = false;
+	task->complete(task, result);
+}
+
+static void complete_ready(struct loop *loop)
+{
+	struct list now, *link;
+
+	/* what is pushed meanwhile waits for the next turn, or this one might not end */
+	list_steal(&now, &loop->ready);
+	while ((link = list_pop(&now))) {
+		struct task *task = list_entry(link, struct task, ready_link);
+
+		complete(task, task->ready_result);
+	}
+}
+
+int loop_turn(struct loop *loop)
+{
+	struct proactor_entry entries[ENTRIES_PER_TURN];
+	struct proactor_completion completion;
+	struct timespec at_once = {0};
+	int count;
+
+	count = proactor_poll(loop->proactor, list_empty(&loop->ready) ? NULL : &at_once, entries, ENTRIES_PER_TURN);
+	if (count < 0 && count != -ETIME)
+		return count;
+	loop->now_ns = clock_now_ns();
+	loop->turn_count++;
+	for (int i = 0; i < count; i++) {
+		int r = proactor_pop(loop->proactor, &entries[i], &completion);
+
+		assert(r == 0);
+		if (completion.context)
+			complete(completion.context, completion.result);
+		else
+			loop->closing_count--;
+	}
+	complete_ready(loop);
+	return 0;
+}

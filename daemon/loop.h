@@ -1,0 +1,43 @@
+/*
+ * The loop: one proactor, and what is to happen when an operation has ended.
+ *
+ * A task is the daemon's side of one operation in flight: its memory is the operation's context, its callback is called
+ * exactly once for each loop_push(), never from within loop_push() itself. So whoever pushes need not be prepared to be
+ * called back in the middle of what it does, and has one place where an operation's end is handled, failures to start
+ * among them.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "driver/proactor.h"
+
+struct task {
+	void (*complete)(struct task *task, int64_t result);
+	bool pending; /* true exactly from loop_push() to the callback */
+	uint64_t key; /* while pending, and not on the ready list */
+	struct list ready_link;
+	int64_t ready_result;
+};
+
+struct loop {
+	struct proactor *proactor;
+	struct list ready;          /* tasks that ended when they were pushed */
+	uint64_t now_ns;            /* of this turn */
+	uint64_t turn_count;
+	uint64_t closing_count;     /* closes by loop_close() in flight */
+};
+
+/* @proactor is the caller's and must live longer. */
+void loop_init(struct loop *loop, struct proactor *proactor);
+
+/* Starts @op for @task, which is not pending. @op may go at once; what it points to as proactor_push() says. */
+void loop_push(struct loop *loop, struct task *task, struct proactor_op *op);
+
+/* Asks for a pending task to end; its callback comes. Nothing for one that is not pending. */
+void loop_cancel(struct loop *loop, struct task *task);
+
+/* Closes a file without anybody waiting for it: closing can block, so it is an operation too. */
+void loop_close(struct loop *loop, int64_t file);
+
+/* One turn: submits, waits until something has ended, calls back. Negative: the proactor is broken. */
+int loop_turn(struct loop *loop);

@@ -1,0 +1,139 @@
+/*
+ * proactord: from the command line to the loop and back.
+ *
+ * What is set up is taken down in reverse. Failures here are told on stderr and by the exit status (sysexits.h); all that
+ * comes later is the server's.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/listener.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+#include "daemon/server.h"
+
+enum { EXIT_USAGE = 2, EXIT_UNAVAILABLE = 69, RING_CAPACITY = 1024, RING_COMPLETIONS = 16384 };
+
+/* As many descriptors as are allowed: each session and each file takes one. */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* The socket's path where none is given. Its directory is made where it is not there. */
+static const char *default_path(char *buffer, size_t size)
+{
+	const char *runtime = geteuid() == 0 ? NULL : getenv("XDG_RUNTIME_DIR");
+
+	snprintf(buffer, size, "%s/proactord", runtime && *runtime ? runtime : "/run");
+	if (mkdir(buffer, 0755) < 0 && errno != EEXIST)
+		log_warning("cannot make the directory %s: %s", buffer, err_text(errno));
+	strncat(buffer, "/socket", size - strlen(buffer) - 1);
+	return buffer;
+}
+
+static int open_listener(struct listener *listener, const struct options *options)
+{
+	char error[LISTENER_ERROR_SIZE], path[4096];
+	int r = listener_inherit(listener, error);
+
+	if (r == 0)
+		r = listener_open(listener, options->socket ? options->socket : default_path(path, sizeof(path)),
+			options->socket_mode, options->socket_group, error);
+	if (r < 0)
+		log_error("%s", error);
+	return r;
+}
+
+static int open_proactor(struct proactor **ret_proactor, const struct options *options)
+{
+	struct proactor_options settings = {
+		.size = sizeof(settings),
+		.driver = options->driver,
+		.capacity = RING_CAPACITY,
+		.completion_capacity = RING_COMPLETIONS,
+	};
+	int r = proactor_new(ret_proactor, &settings);
+
+	if (r == -EPERM)
+		log_error("io_uring is forbidden here: by kernel.io_uring_disabled, or by a seccomp profile (EPERM)");
+	else if (r < 0)
+		log_error("cannot make an io_uring: %s (%s)", err_text(-r), err_name(-r));
+	return r;
+}
+
+static void announce(const struct listener *listener, const struct proactor *proactor)
+{
+	char state[128];
+
+	log_info("serving %s on %s", *listener->path ? listener->path : "systemd's socket",
+		proactor_driver_name(proactor));
+	snprintf(state, sizeof(state), "READY=1\nSTATUS=Serving on %s", proactor_driver_name(proactor));
+	notify(state);
+}
+
+static int serve(struct listener *listener, struct proactor *proactor, const struct options *options)
+{
+	struct server_options settings = {
+		.listen_fd = listener->fd,
+		.drain_ns = options->drain_ns,
+		.limits = options->limits,
+	};
+	struct server server;
+	int r;
+
+	r = server_init(&server, proactor, &settings);
+	if (r >= 0) {
+		listener->fd = -EBADF; /* the server's, which closes it */
+		announce(listener, proactor);
+		r = server_run(&server);
+	}
+	if (r < 0) {
+		log_error("the proactor failed: %s (%s)", err_text(-r), err_name(-r));
+		return EXIT_FAILURE;
+	}
+	server_deinit(&server);
+	log_info("stopped");
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct proactor *proactor = NULL;
+	struct listener listener;
+	struct options options;
+	int status;
+
+	switch (options_parse(&options, argc, argv)) {
+	case OPTIONS_DONE: return EXIT_SUCCESS;
+	case OPTIONS_WRONG: return EXIT_USAGE;
+	case OPTIONS_RUN: break;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	raise_fd_limit();
+	if (open_listener(&listener, &options) < 0)
+		return EXIT_UNAVAILABLE;
+	if (open_proactor(&proactor, &options) < 0) {
+		listener_close(&listener);
+		return EXIT_UNAVAILABLE;
+	}
+	status = serve(&listener, proactor, &options);
+	/* a proactor that failed cannot be asked to end what it has in flight: the end of the process does that */
+	if (status == EXIT_SUCCESS)
+		proactor_free(proactor);
+	listener_close(&listener);
+	return status;
+}

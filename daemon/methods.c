@@ -1,0 +1,146 @@
+/* Methods that are answered at once. See methods.h. */
+#include "daemon/methods.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "base/cleanup.h"
+#include "daemon/operation.h"
+#include "daemon/reply.h"
+#include "daemon/report.h"
+
+static bool hello(struct session *session, const struct rpc_message *message, struct rpc_error *error)
+{
+	struct reader params = message->params;
+	struct pack pack;
+	uint64_t version;
+
+	if (message->param_count > 0 &&
+		(reader_uint(&params, UINT32_MAX, &version) < 0 || version == 0)) {
+		method_error_param(METHOD_HELLO, 0, "a version of the protocol, from 1", error);
+		return false;
+	}
+	pack = reply_begin(session, message->msgid);
+	report_hello(&pack, session->server);
+	reply_end(session, &pack);
+	return true;
+}
+
+static bool describe(struct session *session, const struct rpc_message *message)
+{
+	struct pack pack = reply_begin(session, message->msgid);
+
+	method_pack_describe(&pack, &session->server->limits);
+	reply_end(session, &pack);
+	return true;
+}
+
+static bool attach(struct session *session, const struct rpc_message *message, struct rpc_error *error)
+{
+	_cleanup_(fd_closep) int fd = inbox_take_fd(&session->inbox);
+	struct shortage shortage;
+	struct file *new = NULL;
+	struct pack pack;
+	int64_t file;
+
+	if (fd < 0) {
+		rpc_error_set(error, EBADF, "attach: no descriptor came with the message (SCM_RIGHTS)");
+		return false;
+	}
+	if (!account_charge(&session->account, session->user, &session->server->limits, RESOURCE_FILES, 1, &shortage)) {
+		rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
+		return false;
+	}
+	if (proactor_attach(session_loop(session)->proactor, fd, &file) == 0)
+		new = files_add(&session->files, file);
+	if (!new) {
+		account_release(&session->account, session->user, RESOURCE_FILES, 1);
+		rpc_error_set(error, ENOMEM, "attach");
+		return false;
+	}
+	(void)TAKE_FD(fd);
+	session->server->stats.files_opened++;
+	pack = reply_begin(session, message->msgid);
+	pack_int(&pack, new->handle);
+	reply_end(session, &pack);
+	return true;
+}
+
+static bool detach(struct session *session, const struct rpc_message *message, struct rpc_error *error)
+{
+	struct reader params = message->params;
+	struct file *file;
+	struct pack pack;
+	int64_t handle;
+	int fd, r;
+
+	if (reader_int(&params, 0, INT64_MAX, &handle) < 0) {
+		method_error_param(METHOD_DETACH, 0, "a file: an integer from open, accept, socket or attach", error);
+		return false;
+	}
+	file = files_find(&session->files, handle);
+	if (!file || file->use_count > 0) {
+		rpc_error_set(error, file ? EBUSY : EBADF, "detach: %" PRId64 " %s", handle,
+			file ? "has operations in flight" : "is not a file of this session");
+		return false;
+	}
+	r = proactor_detach(session_loop(session)->proactor, file->file, &fd);
+	if (r < 0) {
+		rpc_error_set(error, -r, "detach: %" PRId64, handle);
+		return false;
+	}
+	files_leave(&session->files, file);
+	files_remove(file);
+	account_release(&session->account, session->user, RESOURCE_FILES, 1);
+	session->server->stats.files_closed++;
+	pack = reply_begin(session, message->msgid);
+	pack_nil(&pack);
+	reply_end_with_fd(session, &pack, fd);
+	return true;
+}
+
+static bool cancel(struct session *session, const struct rpc_message *message, struct rpc_error *error)
+{
+	struct reader params = message->params;
+	uint64_t msgid;
+
+	if (reader_uint(&params, UINT32_MAX, &msgid) < 0) {
+		method_error_param(METHOD_CANCEL, 0, "a msgid: an integer from 0 to 4294967295", error);
+		return false;
+	}
+	if (!operation_cancel(session, (uint32_t)msgid)) {
+		rpc_error_set(error, ENOENT, "cancel: no operation %" PRIu64 " is in flight", msgid);
+		return false;
+	}
+	reply_nil(session, message->msgid);
+	return true;
+}
+
+static bool report(struct session *session, const struct rpc_message *message, enum method method)
+{
+	struct pack pack = reply_begin(session, message->msgid);
+
+	if (method == METHOD_STATS)
+		report_stats(&pack, session->server);
+	else
+		report_sessions(&pack, session);
+	reply_end(session, &pack);
+	return true;
+}
+
+bool methods_call(struct session *session, enum method method, const struct rpc_message *message,
+	struct rpc_error *error)
+{
+	switch (method) {
+	case METHOD_HELLO: return hello(session, message, error);
+	case METHOD_DESCRIBE: return describe(session, message);
+	case METHOD_PING: reply_nil(session, message->msgid); return true;
+	case METHOD_ATTACH: return attach(session, message, error);
+	case METHOD_DETACH: return detach(session, message, error);
+	case METHOD_CANCEL: return cancel(session, message, error);
+	case METHOD_STATS:
+	case METHOD_SESSIONS: return report(session, message, method);
+	case METHOD_COUNT: break;
+	}
+	assert(!"method_find() knows no other");
+}

@@ -1,0 +1,47 @@
+/*
+ * An operation: one call of a client that the proactor does, from its frame to its response.
+ *
+ * What the client names is translated (handles to files), what it is charged is charged, what it may not do is refused, and
+ * memory is found for its data, before anything reaches the proactor. The response goes out when it has ended, in whatever
+ * order that is.
+ */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "daemon/session.h"
+#include "proto/rpc.h"
+
+struct operation {
+	struct task task;
+	struct map_node node; /* of session->operations_by_msgid, by msgid */
+	struct list link;     /* of session->operations */
+	struct session *session;
+	struct file *file;   /* that it acts on, or NULL */
+	struct chunk *chunk; /* its data, or NULL */
+	bool file_charged;   /* it may make a file, and that is paid for */
+	struct proactor_op op;
+	union {
+		struct proactor_address address;
+		struct statx stat;
+	};
+};
+
+enum operation_start {
+	OPERATION_STARTED,
+	OPERATION_REFUSED, /* the error says why */
+	OPERATION_STALLED, /* no room now: to be tried again */
+};
+
+/* Starts what @message asks for, a call of @info's operation. */
+enum operation_start operation_start(struct session *session, const struct op_info *info,
+	const struct rpc_message *message, struct rpc_error *error);
+
+/* The path that it names, or NULL. */
+const char *operation_path(const struct operation *operation);
+
+/* Asks for the operation of that msgid to end. False: there is none. A close cannot be stopped, and is left alone. */
+bool operation_cancel(struct session *session, uint32_t msgid);
+
+/* As above, all operations of @session. */
+void operation_cancel_all(struct session *session);

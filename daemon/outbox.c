@@ -1,0 +1,168 @@
+/* The outbox. See outbox.h. */
+#include "daemon/outbox.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "daemon/session.h"
+
+/* Data up to this size is copied together with its neighbours: cheaper than an iovec of its own. */
+enum { COPY_SIZE_MAX = 512 };
+
+static void sent(struct task *task, int64_t result);
+
+void outbox_init(struct outbox *outbox)
+{
+	*outbox = (struct outbox){.sending = {.complete = sent}};
+	outbox->chunks = LIST_INIT(outbox->chunks);
+}
+
+static struct chunk *first_chunk(const struct outbox *outbox)
+{
+	return list_entry(outbox->chunks.next, struct chunk, link);
+}
+
+static struct chunk *last_chunk(const struct outbox *outbox)
+{
+	return list_entry(outbox->chunks.previous, struct chunk, link);
+}
+
+static void mark_dirty(struct session *session)
+{
+	if (!list_linked(&session->dirty_link))
+		list_append(&session->server->dirty, &session->dirty_link);
+}
+
+bool outbox_append(struct session *session, const void *bytes, size_t size)
+{
+	struct outbox *outbox = &session->outbox;
+	struct chunk *chunk = list_empty(&outbox->chunks) ? NULL : last_chunk(outbox);
+
+	if (!chunk || chunk_room(chunk) < size) {
+		/* an answer has to go out whatever the client owes: what bounds it is that no more calls are taken */
+		chunk = chunk_new(&session->server->chunks, size);
+		if (!chunk) {
+			session_close(session);
+			return false;
+		}
+		account_force(&session->account, session->user, RESOURCE_MEMORY, chunk->capacity);
+		list_append(&outbox->chunks, &chunk->link);
+	}
+	memcpy(chunk->bytes + chunk->tail, bytes, size);
+	chunk->tail += size;
+	outbox->size += size;
+	mark_dirty(session);
+	return true;
+}
+
+void outbox_append_chunk(struct session *session, struct chunk *chunk)
+{
+	struct outbox *outbox = &session->outbox;
+
+	if (chunk_size(chunk) <= COPY_SIZE_MAX && chunk->fd < 0) {
+		(void)outbox_append(session, chunk->bytes + chunk->head, chunk_size(chunk));
+		session_give_chunk(session, chunk);
+		return;
+	}
+	list_append(&outbox->chunks, &chunk->link);
+	outbox->size += chunk_size(chunk);
+	mark_dirty(session);
+}
+
+/* ---- sending ---- */
+
+static void put_fd(struct outbox *outbox, int fd)
+{
+	outbox->control.header = (struct cmsghdr){
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+		.cmsg_len = CMSG_LEN(sizeof(fd)),
+	};
+	memcpy(CMSG_DATA(&outbox->control.header), &fd, sizeof(fd));
+	outbox->message.msg_control = &outbox->control;
+	outbox->message.msg_controllen = CMSG_SPACE(sizeof(fd));
+}
+
+static void collect(struct outbox *outbox)
+{
+	struct chunk *chunk;
+	size_t count = 0;
+
+	outbox->message = (struct msghdr){.msg_iov = outbox->pieces};
+	list_for_each_entry (chunk, &outbox->chunks, link) {
+		if (count == OUTBOX_CHUNKS_PER_SEND || (count > 0 && chunk->fd >= 0))
+			break;
+		if (chunk->fd >= 0)
+			put_fd(outbox, chunk->fd);
+		outbox->pieces[count++] = (struct iovec){
+			.iov_base = chunk->bytes + chunk->head,
+			.iov_len = chunk_size(chunk),
+		};
+	}
+	outbox->message.msg_iovlen = count;
+}
+
+void outbox_flush(struct session *session)
+{
+	struct outbox *outbox = &session->outbox;
+	struct proactor_op op = {
+		.opcode = PROACTOR_SENDMSG,
+		.sendmsg = {.file = session->socket, .message = &outbox->message},
+	};
+
+	if (outbox->sending.pending || outbox->size == 0 || session->state == SESSION_CLOSING)
+		return;
+	collect(outbox);
+	op.sendmsg.flags = outbox->hurry ? MSG_DONTWAIT : 0;
+	loop_push(session_loop(session), &outbox->sending, &op);
+}
+
+/* @size bytes have gone. */
+static void consume(struct session *session, size_t size)
+{
+	struct outbox *outbox = &session->outbox;
+
+	assert(size <= outbox->size);
+	outbox->size -= size;
+	while (size > 0) {
+		struct chunk *chunk = first_chunk(outbox);
+		size_t part = MIN(size, chunk_size(chunk));
+
+		/* the descriptor went with the first byte */
+		chunk->fd = fd_close(chunk->fd);
+		chunk->head += part;
+		size -= part;
+		if (chunk_size(chunk) == 0) {
+			list_remove(&chunk->link);
+			session_give_chunk(session, chunk);
+		}
+	}
+}
+
+static void sent(struct task *task, int64_t result)
+{
+	struct session *session = container_of(task, struct session, outbox.sending);
+	struct outbox *outbox = &session->outbox;
+
+	if (result > 0) {
+		session->server->stats.sent_bytes += (uint64_t)result;
+		consume(session, (size_t)result);
+	} else if (result != -EINTR && !(result == -ECANCELED && outbox->hurry)) {
+		session_close(session);
+	}
+	if (outbox->size > 0)
+		mark_dirty(session);
+	session_progress(session);
+}
+
+void outbox_clear(struct session *session)
+{
+	struct outbox *outbox = &session->outbox;
+	struct list *link;
+
+	assert(!outbox->sending.pending);
+	while ((link = list_pop(&outbox->chunks)))
+		session_give_chunk(session, list_entry(link, struct chunk, link));
+	outbox->size = 0;
+}

@@ -1,0 +1,14 @@
+/*
+ * What a client may ask the daemon to do with the daemon's rights.
+ *
+ * The daemon acts on files that clients donated: those they opened with their own rights. Whatever looks something up by
+ * name (a path, a socket's address in the file system, a privileged port) would use the daemon's, and is for the daemon's own
+ * user only.
+ */
+#pragma once
+
+#include "daemon/session.h"
+#include "proto/rpc.h"
+
+/* Whether @session may do @op, as decoded. False: @error says why not. */
+bool policy_allows(const struct session *session, const struct proactor_op *op, struct rpc_error *error);

@@ -1,0 +1,22 @@
+/*
+ * Responses: packed in the server's scratch buffer, or for data right before it, and put into the outbox.
+ */
+#pragma once
+
+#include "daemon/operation.h"
+
+/* An error. */
+void reply_error(struct session *session, uint32_t msgid, const struct rpc_error *error);
+
+/* Begins a success in the scratch buffer; the caller packs the result and calls reply_end(). */
+struct pack reply_begin(struct session *session, uint32_t msgid);
+void reply_end(struct session *session, struct pack *pack);
+
+/* A success without a result. */
+void reply_nil(struct session *session, uint32_t msgid);
+
+/* As reply_end(), with a descriptor that rides on it and is closed when it has gone. */
+void reply_end_with_fd(struct session *session, struct pack *pack, int fd);
+
+/* How @operation ended. Data moves from its chunk to the outbox. */
+void reply_operation(struct operation *operation, int64_t result);

@@ -1,0 +1,133 @@
+/* What the daemon tells of itself. See report.h. */
+#include "daemon/report.h"
+
+#include <string.h>
+
+#include "proto/method.h"
+
+struct number {
+	const char *name;
+	uint64_t value;
+};
+
+static void pack_group(struct pack *pack, const char *name, const struct number *numbers, size_t count)
+{
+	pack_str(pack, name);
+	pack_map(pack, count);
+	for (size_t i = 0; i < count; i++)
+		pack_pair_uint(pack, numbers[i].name, numbers[i].value);
+}
+
+#define PACK_GROUP(pack, name, ...)                                                                                    \
+	pack_group(pack, name, (const struct number[]){__VA_ARGS__},                                                   \
+		sizeof((const struct number[]){__VA_ARGS__}) / sizeof(struct number))
+
+void report_hello(struct pack *pack, const struct server *server)
+{
+	pack_map(pack, 6);
+	pack_pair_str(pack, "server", "proactord " VERSION);
+	pack_pair_uint(pack, "version", PROTOCOL_VERSION);
+	pack_pair_str(pack, "driver", proactor_driver_name(server->loop.proactor));
+	pack_pair_str(pack, "driver_reason", proactor_driver_reason(server->loop.proactor));
+	pack_str(pack, "features");
+	pack_array(pack, 1);
+	pack_str(pack, "fds");
+	pack_str(pack, "limits");
+	method_pack_limits(pack, &server->limits);
+}
+
+/* How often each method was called, of those that were. */
+static void pack_methods(struct pack *pack, const struct stats *stats)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < PROACTOR_OPCODE_COUNT; i++)
+		count += stats->by_op[i] > 0;
+	for (size_t i = 0; i < METHOD_COUNT; i++)
+		count += stats->by_method[i] > 0;
+	pack_str(pack, "methods");
+	pack_map(pack, count);
+	for (size_t i = 0; i < PROACTOR_OPCODE_COUNT; i++)
+		if (stats->by_op[i] > 0)
+			pack_pair_uint(pack, op_table[i].name, stats->by_op[i]);
+	for (size_t i = 0; i < METHOD_COUNT; i++)
+		if (stats->by_method[i] > 0)
+			pack_pair_uint(pack, method_name((enum method)i), stats->by_method[i]);
+}
+
+static void sum_users(const struct server *server, struct account *ret_sum)
+{
+	struct user *user;
+
+	*ret_sum = (struct account){0};
+	list_for_each_entry (user, &server->users, link)
+		for (size_t i = 0; i < RESOURCE_COUNT; i++)
+			ret_sum->used[i] += user->account.used[i];
+}
+
+void report_stats(struct pack *pack, const struct server *server)
+{
+	const struct stats *stats = &server->stats;
+	struct proactor_stats ring;
+	struct account used;
+
+	proactor_stats(server->loop.proactor, &ring);
+	sum_users(server, &used);
+	pack_map(pack, 8);
+	pack_pair_uint(pack, "uptime_ns", server->loop.now_ns - stats->started_ns);
+	PACK_GROUP(pack, "sessions", {"open", server->session_count}, {"accepted", stats->sessions_accepted},
+		{"ended", stats->sessions_ended}, {"refused", stats->sessions_refused},
+		{"failed", stats->sessions_failed}, {"stalls", stats->stalls}, {"accept_errors", stats->accept_errors});
+	PACK_GROUP(pack, "operations", {"submitted", stats->operations_submitted},
+		{"completed", stats->operations_completed}, {"cancelled", stats->operations_cancelled},
+		{"in_flight", used.used[RESOURCE_OPERATIONS]}, {"failed", stats->operations_failed});
+	PACK_GROUP(pack, "files", {"opened", stats->files_opened}, {"closed", stats->files_closed},
+		{"open", stats->files_opened - stats->files_closed}, {"fds_unasked", stats->fds_unasked});
+	PACK_GROUP(pack, "memory", {"charged_bytes", used.used[RESOURCE_MEMORY]},
+		{"kept_bytes", server->chunks.kept_bytes});
+	PACK_GROUP(pack, "messages", {"requests", stats->requests}, {"refused", stats->requests_refused},
+		{"notifications_ignored", stats->notifications_ignored}, {"received_bytes", stats->received_bytes},
+		{"sent_bytes", stats->sent_bytes});
+	PACK_GROUP(pack, "proactor", {"turns", server->loop.turn_count}, {"pushed", ring.pushed},
+		{"completed", ring.completed}, {"cancelled", ring.cancelled}, {"in_flight", ring.in_flight},
+		{"enters", ring.enters}, {"overflows", ring.overflows});
+	pack_methods(pack, stats);
+}
+
+static bool may_know(const struct session *asker, const struct session *session)
+{
+	return asker->trusted || asker->uid == 0 || asker->uid == session->uid;
+}
+
+static void pack_session(struct pack *pack, const struct session *session)
+{
+	static const char *const states[] = {"open", "draining", "closing"};
+
+	pack_map(pack, 12);
+	pack_pair_uint(pack, "id", session->id);
+	pack_pair_uint(pack, "pid", (uint64_t)session->pid);
+	pack_pair_uint(pack, "uid", session->uid);
+	pack_pair_uint(pack, "gid", session->gid);
+	pack_pair_str(pack, "state", states[session->state]);
+	pack_pair_uint(pack, "age_ns", session->server->loop.now_ns - session->opened_ns);
+	pack_pair_uint(pack, "submitted", session->submitted);
+	pack_pair_uint(pack, "ended", session->completed);
+	pack_pair_uint(pack, "in_flight", session->account.used[RESOURCE_OPERATIONS]);
+	pack_pair_uint(pack, "files", session->account.used[RESOURCE_FILES]);
+	pack_pair_uint(pack, "memory_bytes", session->account.used[RESOURCE_MEMORY]);
+	pack_pair_uint(pack, "unsent_bytes", session->outbox.size);
+}
+
+void report_sessions(struct pack *pack, const struct session *asker)
+{
+	const struct server *server = asker->server;
+	struct session *session;
+	size_t count = 0;
+
+	list_for_each_entry (session, &server->sessions, link)
+		count += may_know(asker, session);
+	pack_array(pack, count);
+	list_for_each_entry (session, &server->sessions, link)
+		if (may_know(asker, session))
+			pack_session(pack, session);
+}

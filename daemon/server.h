@@ -1,0 +1,80 @@
+/*
+ * The server: what all sessions share, and the one loop that everything happens in.
+ *
+ * Each turn: wait for what has ended, call back, try again the clients that were held back if there is room now, and give
+ * every session that has something to say one send. All that a turn starts, for all clients, goes to the kernel in one
+ * system call, with the wait of the next turn.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/slab.h"
+#include "daemon/chunk.h"
+#include "daemon/loop.h"
+#include "daemon/stats.h"
+#include "proto/codec.h"
+#include "proto/limits.h"
+
+enum server_state {
+	SERVER_SERVING,
+	SERVER_DRAINING, /* no new sessions, no new calls; operations in flight may end */
+	SERVER_STOPPING, /* everything is cancelled */
+};
+
+struct server_options {
+	int listen_fd; /* the server's from server_init() on */
+	uint64_t drain_ns;
+	struct limits limits;
+};
+
+struct server {
+	enum server_state state;
+	struct loop loop;
+	struct limits limits;
+	struct stats stats;
+	uid_t uid; /* the daemon's own */
+	uint64_t drain_ns;
+
+	struct list sessions;
+	uint64_t session_count;
+	uint64_t last_session_id;
+	struct list users;
+	struct list dirty;   /* sessions with something to send */
+	struct list stalled; /* sessions that are not read from until there is room */
+	bool room_made;      /* something was released since the stalled ones were tried */
+
+	int64_t listener; /* file; -1: closed */
+	struct task accepting;
+	struct task pausing; /* the timer after which accepting goes on */
+
+	int64_t signals; /* file of a signalfd; -1: none */
+	struct task signalled;
+	uint8_t signal_buffer[128];
+	struct task draining; /* the timer after which draining ends */
+	struct task watchdog;
+	uint64_t watchdog_ns; /* half of what systemd allows; 0: it does not ask */
+
+	struct chunk_pool chunks;
+	struct slab operations;
+	struct buffer scratch;      /* one message, while it is packed */
+	struct codec_scratch codec; /* what decoded parameters point to, until they are pushed */
+	struct log_limit complaints;
+};
+
+/* Takes over @options->listen_fd and starts to listen. The proactor is the caller's and must live longer. */
+int server_init(struct server *server, struct proactor *proactor, const struct server_options *options);
+
+/* After server_run() only. */
+void server_deinit(struct server *server);
+
+/* Serves until SIGTERM or SIGINT, and then until all has ended. 0, or what broke the proactor. */
+int server_run(struct server *server);
+
+/* Begins to shut down; called again, does not wait for operations any longer. */
+void server_shut_down(struct server *server);
+
+/* A session is gone. */
+void server_forget_session(struct server *server);

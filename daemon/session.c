@@ -1,0 +1,232 @@
+/* Sessions, from accept to the last completion. See session.h. */
+#include "daemon/session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "daemon/operation.h"
+#include "proto/rpc.h"
+
+static const char *const state_names[] = {"open", "draining", "closing"};
+
+static void set_state(struct session *session, enum session_state state)
+{
+	assert(state > session->state);
+	log_debug("session %" PRIu64 ": %s → %s", session->id, state_names[session->state], state_names[state]);
+	session->state = state;
+}
+
+/* ---- beginning ---- */
+
+static void init(struct session *session, struct server *server, const struct ucred *peer, struct user *user)
+{
+	*session = (struct session){
+		.server = server,
+		.state = SESSION_OPEN,
+		.id = ++server->last_session_id,
+		.opened_ns = server->loop.now_ns,
+		.pid = peer->pid,
+		.uid = peer->uid,
+		.gid = peer->gid,
+		.trusted = peer->uid == server->uid,
+		.user = user,
+	};
+	session->operations = LIST_INIT(session->operations);
+	files_init(&session->files);
+	inbox_init(&session->inbox);
+	outbox_init(&session->outbox);
+	list_append(&server->sessions, &session->link);
+	server->session_count++;
+}
+
+/* Refuses a client for which there is no room. */
+static void check_room(struct session *session)
+{
+	const struct limits *limits = &session->server->limits;
+	uint64_t max = limits->value[LIMIT_SESSIONS], user_max = limits->value[LIMIT_USER_SESSIONS];
+	struct rpc_error error = {0};
+
+	if (session->server->session_count > max)
+		rpc_error_set_limit(&error, EUSERS, LIMIT_SESSIONS, max, session->server->session_count);
+	else if (session->user->session_count > user_max)
+		rpc_error_set_limit(&error, EUSERS, LIMIT_USER_SESSIONS, user_max, session->user->session_count);
+	if (error.code == 0)
+		return;
+	session->server->stats.sessions_refused++;
+	session_fail(session, error.code, error.message);
+}
+
+int session_new(struct server *server, int fd)
+{
+	_cleanup_(fd_closep) int owned_fd = fd;
+	_cleanup_(freep) struct session *session = calloc(1, sizeof(*session));
+	socklen_t size = sizeof(struct ucred);
+	struct ucred peer;
+	struct user *user;
+	int64_t file;
+	int r;
+
+	if (!session)
+		return -ENOMEM;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return -errno;
+	r = proactor_attach(server->loop.proactor, fd, &file);
+	if (r < 0)
+		return r;
+	(void)TAKE_FD(owned_fd);
+	user = user_enter(&server->users, peer.uid);
+	if (!user) {
+		loop_close(&server->loop, file);
+		return -ENOMEM;
+	}
+	init(session, server, &peer, user);
+	session->socket = file;
+	server->stats.sessions_accepted++;
+	log_debug("session %" PRIu64 ": pid %d uid %u", session->id, (int)session->pid, (unsigned)session->uid);
+	check_room(session);
+	inbox_resume(session);
+	session_progress(TAKE_PTR(session));
+	return 0;
+}
+
+/* ---- holding back ---- */
+
+void session_stall(struct session *session)
+{
+	if (list_linked(&session->stalled_link))
+		return;
+	session->server->stats.stalls++;
+	list_append(&session->server->stalled, &session->stalled_link);
+	inbox_watch(session);
+}
+
+bool session_has_memory(const struct session *session)
+{
+	const struct limits *limits = &session->server->limits;
+
+	return session->account.used[RESOURCE_MEMORY] < limits->value[LIMIT_MEMORY] &&
+		session->user->account.used[RESOURCE_MEMORY] < limits->value[LIMIT_USER_MEMORY];
+}
+
+struct chunk *session_take_chunk(struct session *session, size_t size, struct shortage *ret_shortage)
+{
+	size_t footprint = chunk_footprint(size);
+	struct chunk *chunk;
+
+	*ret_shortage = (struct shortage){0};
+	if (!account_charge(&session->account, session->user, &session->server->limits, RESOURCE_MEMORY, footprint,
+		    ret_shortage))
+		return NULL;
+	chunk = chunk_new(&session->server->chunks, size);
+	if (!chunk)
+		account_release(&session->account, session->user, RESOURCE_MEMORY, footprint);
+	return chunk;
+}
+
+struct chunk *session_give_chunk(struct session *session, struct chunk *chunk)
+{
+	if (chunk) {
+		account_release(&session->account, session->user, RESOURCE_MEMORY, chunk->capacity);
+		session->server->room_made = true;
+	}
+	return chunk_free(&session->server->chunks, chunk);
+}
+
+/* ---- ending ---- */
+
+
+void session_drain(struct session *session)
+{
+	if (session->state != SESSION_OPEN)
+		return;
+	set_state(session, SESSION_DRAINING);
+	list_remove(&session->stalled_link);
+}
+
+void session_fail(struct session *session, int code, const char *reason)
+{
+	struct buffer *scratch = &session->server->scratch;
+	struct pack pack = pack_into(scratch);
+
+	if (session->state != SESSION_OPEN)
+		return;
+	if (log_limit_allows(&session->server->complaints))
+		log_warning("session %" PRIu64 " (pid %d, uid %u): %s", session->id, (int)session->pid,
+			(unsigned)session->uid, reason);
+	buffer_clear(scratch);
+	pack_array(&pack, 3);
+	pack_uint(&pack, RPC_NOTIFICATION);
+	pack_str(&pack, "closed");
+	pack_array(&pack, 1);
+	pack_array(&pack, 2);
+	pack_int(&pack, code);
+	pack_str(&pack, reason);
+	if (pack.failed) {
+		session_close(session);
+		return;
+	}
+	if (!outbox_append(session, buffer_bytes(scratch), buffer_size(scratch)))
+		return;
+	session->outbox.hurry = true;
+	session_drain(session);
+	operation_cancel_all(session);
+	loop_cancel(session_loop(session), &session->outbox.sending);
+}
+
+void session_close(struct session *session)
+{
+	if (session->state == SESSION_CLOSING)
+		return;
+	set_state(session, SESSION_CLOSING);
+	list_remove(&session->stalled_link);
+	list_remove(&session->dirty_link);
+	loop_cancel(session_loop(session), &session->inbox.receiving);
+	loop_cancel(session_loop(session), &session->inbox.watching);
+	loop_cancel(session_loop(session), &session->outbox.sending);
+	operation_cancel_all(session);
+}
+
+static void close_files(struct session *session)
+{
+	struct file *file, *next;
+
+	list_for_each_entry_safe (file, next, &session->files.all, link) {
+		if (!file->leaving)
+			files_leave(&session->files, file);
+		loop_close(session_loop(session), file->file);
+		files_remove(file);
+		account_release(&session->account, session->user, RESOURCE_FILES, 1);
+		session->server->stats.files_closed++;
+	}
+}
+
+static void free_session(struct session *session)
+{
+	struct server *server = session->server;
+
+	assert(!list_linked(&session->dirty_link) && !list_linked(&session->stalled_link));
+	outbox_clear(session);
+	close_files(session);
+	loop_close(&server->loop, session->socket);
+	inbox_deinit(&session->inbox);
+	files_deinit(&session->files);
+	map_deinit(&session->operations_by_msgid);
+	user_leave(session->user);
+	list_remove(&session->link);
+	free(session);
+	server_forget_session(server);
+}
+
+void session_progress(struct session *session)
+{
+	if (session->state == SESSION_DRAINING && list_empty(&session->operations) && session->outbox.size == 0)
+		session_close(session);
+	if (session->state == SESSION_CLOSING && list_empty(&session->operations) &&
+		!session->inbox.receiving.pending && !session->inbox.watching.pending &&
+		!session->outbox.sending.pending)
+		free_session(session);
+}
