@@ -62,7 +62,8 @@ enum scan_result scan_frame(struct scan *scan, const uint8_t *bytes, size_t size
 	struct token token;
 	int r;
 
-	do {
+	/* until all of it is announced; then only the bytes of its last body can still be missing */
+	while (scan->size == 0 || scan->depth > 0) {
 		if (scan->size > size)
 			return SCAN_MORE;
 		r = token_parse(bytes + scan->size, size - scan->size, &token);
@@ -72,6 +73,6 @@ enum scan_result scan_frame(struct scan *scan, const uint8_t *bytes, size_t size
 			return bad(scan, "0x%02x is no MessagePack", bytes[scan->size]);
 		if (weigh(scan, &token, limits) == SCAN_BAD)
 			return SCAN_BAD;
-	} while (scan->depth > 0);
+	}
 	return scan->size <= size ? SCAN_FRAME : SCAN_MORE;
 }
