@@ -50,7 +50,7 @@ struct uring {
 
 	unsigned enter_flags; /* for each enter */
 	int enter_fd;         /* the ring, or its index among the registered rings */
-	bool no_iowait;
+	unsigned wait_flags;  /* for each that waits */
 	bool doorbell_armed;
 	bool op_supported[PROACTOR_OPCODE_COUNT]; /* by the kernel; the rest is done by system call when pushed */
 

@@ -26,27 +26,30 @@ static struct io_uring_sqe *queue_next(struct uring *uring)
 	return &uring->ring.sq.sqes[uring->filled++ & uring->ring.sq.ring_mask];
 }
 
-/* One io_uring_enter(2). Returns what it returns; what was submitted is accounted for. */
-static int enter(struct uring *uring, unsigned min_complete, uint64_t deadline_ns)
+/* io_uring_enter(2) that waits until @deadline_ns at most. The argument costs a copy into the kernel: only where needed. */
+static int enter_until(struct uring *uring, unsigned to_submit, unsigned flags, uint64_t deadline_ns)
 {
-	unsigned to_submit = uring->filled - uring->submitted, flags = uring->enter_flags | IORING_ENTER_GETEVENTS;
-	struct timespec timeout;
-	struct io_uring_getevents_arg argument = {.sigmask_sz = _NSIG / 8};
+	uint64_t now_ns = clock_now_ns();
+	struct timespec timeout = clock_timespec(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
+	struct io_uring_getevents_arg argument = {.sigmask_sz = _NSIG / 8, .ts = (uintptr_t)&timeout};
+
+	return io_uring_enter2((unsigned)uring->enter_fd, to_submit, 1, flags | IORING_ENTER_EXT_ARG,
+		(sigset_t *)&argument, sizeof(argument));
+}
+
+/* One io_uring_enter(2). Returns what it returns; what was submitted is accounted for. */
+static int enter(struct uring *uring, bool waits, uint64_t deadline_ns)
+{
+	unsigned to_submit = uring->filled - uring->submitted, flags = uring->enter_flags;
 	int r;
 
-	if (min_complete > 0) {
-		if (uring->no_iowait)
-			flags |= URING_ENTER_NO_IOWAIT;
-		if (deadline_ns != CLOCK_NEVER) {
-			uint64_t now_ns = clock_now_ns();
-
-			timeout = clock_timespec(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
-			argument.ts = (uintptr_t)&timeout;
-		}
-	}
+	if (waits)
+		flags |= uring->wait_flags;
 	io_uring_smp_store_release(uring->ring.sq.ktail, uring->filled);
-	r = io_uring_enter2((unsigned)uring->enter_fd, to_submit, min_complete, flags | IORING_ENTER_EXT_ARG,
-		(sigset_t *)&argument, sizeof(argument));
+	if (waits && deadline_ns != CLOCK_NEVER)
+		r = enter_until(uring, to_submit, flags, deadline_ns);
+	else
+		r = io_uring_enter2((unsigned)uring->enter_fd, to_submit, waits, flags, NULL, _NSIG / 8);
 	uring->base.stats.enters++;
 	if (r > 0) {
 		assert((unsigned)r <= to_submit);
@@ -80,7 +83,7 @@ struct io_uring_sqe *uring_sqe(struct uring *uring)
 	if (likely(queue_room(uring) > 0 && buffer_size(&uring->backlog) == 0))
 		return queue_next(uring);
 	uring->base.stats.overflows++;
-	(void)enter(uring, 0, 0); /* what it could not take is still there, and any error will come again */
+	(void)enter(uring, false, 0); /* what it could not take is still there, and any error will come again */
 	refill(uring);
 	if (queue_room(uring) > 0)
 		return queue_next(uring);
@@ -105,14 +108,14 @@ int uring_enter(struct uring *uring, uint64_t deadline_ns)
 	/* all but the last queue-full must be in before it makes sense to wait */
 	refill(uring);
 	while (buffer_size(&uring->backlog) > 0) {
-		r = enter(uring, 0, 0);
+		r = enter(uring, false, 0);
 		if (r < 0 && !is_temporary(r))
 			return r;
 		if (r <= 0)
 			break;
 		refill(uring);
 	}
-	r = enter(uring, completions_wait(uring) ? 0 : deadline_ns != 0, deadline_ns);
+	r = enter(uring, deadline_ns != 0 && !completions_wait(uring), deadline_ns);
 	if (r == -EAGAIN && !completions_wait(uring) && deadline_ns != 0) {
 		/* the kernel has no memory for a request and did not wait: let it find some instead of asking in a circle */
 		struct timespec nap = clock_timespec(NAP_NS);

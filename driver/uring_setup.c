@@ -124,7 +124,9 @@ static void fill_indirection(struct uring *uring, const struct io_uring_params *
 
 static void use_features(struct uring *uring, const struct io_uring_params *params)
 {
-	uring->no_iowait = params->features & URING_FEATURE_NO_IOWAIT;
+	uring->enter_flags = IORING_ENTER_GETEVENTS;
+	if (params->features & URING_FEATURE_NO_IOWAIT)
+		uring->wait_flags = URING_ENTER_NO_IOWAIT;
 	uring->enter_fd = uring->ring.ring_fd;
 	if (io_uring_register_ring_fd(&uring->ring) == 1) {
 		uring->enter_fd = uring->ring.enter_ring_fd;
