@@ -2,6 +2,7 @@
 #include "client/call.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -12,6 +13,15 @@ static bool is_error(struct reader error)
 	return reader_next(&error, &value) == 0 && value.token.type != TOKEN_NIL;
 }
 
+/* The daemon ends the session and says why: that answers every call. */
+static bool is_closed(const struct rpc_message *message)
+{
+	static const char closed[] = "closed";
+
+	return message->type == RPC_NOTIFICATION && message->method_size == sizeof(closed) - 1 &&
+		memcmp(message->method, closed, sizeof(closed) - 1) == 0;
+}
+
 /* Looks at one frame. 1: it is the response to @msgid. 0: it is not. */
 static int take_response(const uint8_t *frame, size_t size, uint32_t msgid, struct rpc_message *ret_response,
 	struct rpc_error *ret_error)
@@ -20,6 +30,10 @@ static int take_response(const uint8_t *frame, size_t size, uint32_t msgid, stru
 
 	if (rpc_parse(frame, size, ret_response, &reason) < 0)
 		return -ECONNRESET;
+	if (is_closed(ret_response) && rpc_error_parse(ret_response->params, ret_error) == 0) {
+		ret_response->error = ret_response->params;
+		return 1;
+	}
 	if (ret_response->type != RPC_RESPONSE || ret_response->msgid != msgid)
 		return 0;
 	*ret_error = (struct rpc_error){0};

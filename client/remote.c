@@ -134,7 +134,7 @@ static int donate(struct remote *remote, struct slot *slot, int fd, int64_t *ret
 		*ret_result = fd;
 		return PROACTOR_READY;
 	}
-	r = pack_attach(remote, slot->index, fd);
+	r = pack_attach(remote, slot_index(slot), fd);
 	return r < 0 ? r : PROACTOR_PENDING;
 }
 
@@ -196,7 +196,7 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *give
 	if (is_done_here(&op))
 		return push_here(remote, &op, slot, ret_result);
 	keep_outputs(remote, &op, slot);
-	codec_pack_request(&pack, slot->index, &op);
+	codec_pack_request(&pack, slot_index(slot), &op);
 	r = finish_request(remote, &pack);
 	return r < 0 ? r : PROACTOR_PENDING;
 }
@@ -214,7 +214,7 @@ static int remote_cancel(struct proactor *proactor, struct slot *slot)
 	if (remote->connection.error < 0)
 		return 0; /* it has ended, and waits to be polled */
 	rpc_pack_request(&pack, control_msgid(remote), "cancel", 1);
-	pack_uint(&pack, slot->index);
+	pack_uint(&pack, slot_index(slot));
 	return finish_request(remote, &pack);
 }
 
@@ -522,7 +522,9 @@ static int hello(struct remote *remote)
 	r = call_run(&remote->connection, "hello", NULL, 0, clock_now_ns() + HELLO_TIMEOUT_NS, &response, &error);
 	if (r < 0)
 		return r;
-	if (error.code != 0 || !find_key(&response.result, "limits") || !find_key(&response.result, "transfer_size") ||
+	if (error.code != 0)
+		return (int)result_of_error(&error);
+	if (!find_key(&response.result, "limits") || !find_key(&response.result, "transfer_size") ||
 		reader_uint(&response.result, SIZE_MAX, &transfer_size) < 0 || transfer_size == 0)
 		return -EPROTO;
 	remote->transfer_size = transfer_size;

@@ -97,7 +97,7 @@ static void receive(struct session *session)
 	inbox->message = (struct msghdr){
 		.msg_iov = &inbox->room,
 		.msg_iovlen = 1,
-		.msg_control = &inbox->control,
+		.msg_control = inbox->control,
 		.msg_controllen = sizeof(inbox->control),
 	};
 	loop_push(session_loop(session), &inbox->receiving, &op);

@@ -25,10 +25,7 @@ struct inbox {
 
 	struct msghdr message;
 	struct iovec room;
-	union {
-		struct cmsghdr header;
-		uint8_t space[CMSG_SPACE(sizeof(int) * RPC_FDS_MAX)];
-	} control;
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int) * RPC_FDS_MAX)];
 };
 
 void inbox_init(struct inbox *inbox);

@@ -30,7 +30,7 @@ static struct chunk *last_chunk(const struct outbox *outbox)
 
 static void mark_dirty(struct session *session)
 {
-	if (!list_linked(&session->dirty_link))
+	if (session->state != SESSION_CLOSING && !list_linked(&session->dirty_link))
 		list_append(&session->server->dirty, &session->dirty_link);
 }
 
@@ -74,14 +74,15 @@ void outbox_append_chunk(struct session *session, struct chunk *chunk)
 
 static void put_fd(struct outbox *outbox, int fd)
 {
-	outbox->control.header = (struct cmsghdr){
-		.cmsg_level = SOL_SOCKET,
-		.cmsg_type = SCM_RIGHTS,
-		.cmsg_len = CMSG_LEN(sizeof(fd)),
-	};
-	memcpy(CMSG_DATA(&outbox->control.header), &fd, sizeof(fd));
-	outbox->message.msg_control = &outbox->control;
-	outbox->message.msg_controllen = CMSG_SPACE(sizeof(fd));
+	struct cmsghdr *header;
+
+	outbox->message.msg_control = outbox->control;
+	outbox->message.msg_controllen = sizeof(outbox->control);
+	header = CMSG_FIRSTHDR(&outbox->message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
 }
 
 static void collect(struct outbox *outbox)

@@ -24,10 +24,7 @@ struct outbox {
 
 	struct msghdr message;
 	struct iovec pieces[OUTBOX_CHUNKS_PER_SEND];
-	union {
-		struct cmsghdr header;
-		uint8_t space[CMSG_SPACE(sizeof(int))];
-	} control;
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int))];
 };
 
 void outbox_init(struct outbox *outbox);

@@ -44,7 +44,7 @@ struct driver {
 	/* The handle was made: from now on its eventfd ends a wait. -ENOMEM. */
 	int (*watch)(struct proactor *proactor);
 
-	/* Frees what @slot holds besides itself; called at pop. May be NULL. */
+	/* Frees the stash of @slot; called at pop where stash_kind is not 0. May be NULL where it never is. */
 	void (*forget)(struct proactor *proactor, struct slot *slot);
 
 	/* Ends all that is in flight, however long that takes; then nothing refers to memory of the caller any more. */

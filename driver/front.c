@@ -135,7 +135,7 @@ static void discard_unpopped_files(struct proactor *proactor)
 			continue;
 		if (op_makes_file(slot->opcode) && slot->result >= 0)
 			proactor->driver->discard(proactor, slot->result);
-		if (proactor->driver->forget)
+		if (slot->stash_kind != 0)
 			proactor->driver->forget(proactor, slot);
 	}
 }
@@ -225,10 +225,10 @@ void driver_end(struct proactor *proactor, struct slot *slot, int64_t result)
 	slot->result = result;
 	slot->next = SLOT_NONE;
 	if (proactor->ended_first == SLOT_NONE)
-		proactor->ended_first = slot->index;
+		proactor->ended_first = slot_index(slot);
 	else
-		slots_at(&proactor->slots, proactor->ended_last)->next = slot->index;
-	proactor->ended_last = slot->index;
+		slots_at(&proactor->slots, proactor->ended_last)->next = slot_index(slot);
+	proactor->ended_last = slot_index(slot);
 }
 
 static unsigned take_ended(struct proactor *proactor, struct proactor_entry *entries, unsigned count)
@@ -322,7 +322,7 @@ int proactor_pop(struct proactor *proactor, const struct proactor_entry *entry,
 		.context = slot->context,
 		.opcode = slot->opcode,
 	};
-	if (proactor->driver->forget)
+	if (unlikely(slot->stash_kind != 0))
 		proactor->driver->forget(proactor, slot);
 	slots_give(&proactor->slots, slot);
 	return 0;

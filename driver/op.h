@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <errno.h>
+
 #include "base/def.h"
 #include "driver/proactor.h"
 
@@ -76,8 +78,19 @@ static inline bool op_makes_file(uint32_t opcode)
 	return result == OP_RESULT_FILE || result == OP_RESULT_ACCEPTED;
 }
 
+/* The operations with a parameter that op_check_params() looks at, a bit each. */
+extern const uint64_t op_checked;
+
+/* As op_check(), for one of op_checked. */
+int op_check_params(const struct proactor_op *op);
+
 /*
  * Whether the operation can be handed to a driver: a known opcode, no unknown flags, and all that it points to there and
  * within its limits. 0 or -EINVAL. What a number means is left to the kernel.
  */
-int op_check(const struct proactor_op *op);
+static inline int op_check(const struct proactor_op *op)
+{
+	if (unlikely(op->opcode >= PROACTOR_OPCODE_COUNT || op->flags != 0))
+		return -EINVAL;
+	return likely(!(op_checked >> op->opcode & 1)) ? 0 : op_check_params(op);
+}

@@ -34,8 +34,7 @@ int slots_grow(struct slots *slots)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < SLOTS_PER_BLOCK; i++)
 		block[i] = (struct slot){
-			.index = first + i,
-			.generation = 1,
+			.key = SLOT_GENERATION_ONE | (first + i),
 			.next = i + 1 < SLOTS_PER_BLOCK ? first + i + 1 : slots->free,
 		};
 	slots->blocks[slots->block_count++] = block;

@@ -19,8 +19,7 @@
 enum slot_state { SLOT_FREE, SLOT_IN_FLIGHT, SLOT_QUEUED, SLOT_ENDED };
 
 struct slot {
-	uint32_t index;
-	uint32_t generation;
+	uint64_t key;  /* generation and index in one word: it is written by pop and read by the next push, as a whole */
 	uint32_t next; /* in the free list or in a queue of ended ones; SLOT_NONE at its end */
 	uint8_t opcode;
 	uint8_t state;      /* enum slot_state */
@@ -47,6 +46,7 @@ enum { SLOTS_PER_BLOCK = 1024 };
 
 /* Below 2^31 - 1, so that drivers have a value of 31 bits that is no generation. */
 #define SLOT_GENERATION_MAX (UINT32_C(0x7fffffff) - 1)
+#define SLOT_GENERATION_ONE (UINT64_C(1) << 32)
 
 struct slots {
 	struct slot **blocks;
@@ -72,7 +72,12 @@ static inline uint32_t slots_count(const struct slots *slots)
 
 static inline uint64_t slot_key(const struct slot *slot)
 {
-	return (uint64_t)slot->generation << 32 | slot->index;
+	return slot->key;
+}
+
+static inline uint32_t slot_index(const struct slot *slot)
+{
+	return (uint32_t)slot->key;
 }
 
 /* The slot that @key names, or NULL where that operation is gone or never was. */
@@ -84,7 +89,7 @@ static inline struct slot *slots_find(const struct slots *slots, uint64_t key)
 	if (unlikely(index >= slots_count(slots)))
 		return NULL;
 	slot = slots_at(slots, index);
-	return likely(slot->generation == key >> 32 && slot->state != SLOT_FREE) ? slot : NULL;
+	return likely(slot->key == key && slot->state != SLOT_FREE) ? slot : NULL;
 }
 
 /* NULL when memory is short. */
@@ -105,7 +110,9 @@ static inline void slots_give(struct slots *slots, struct slot *slot)
 {
 	assert(slot->state != SLOT_FREE);
 	slot->state = SLOT_FREE;
-	slot->generation = slot->generation == SLOT_GENERATION_MAX ? 1 : slot->generation + 1;
+	slot->key += SLOT_GENERATION_ONE;
+	if (unlikely(slot->key >> 32 > SLOT_GENERATION_MAX))
+		slot->key = SLOT_GENERATION_ONE | slot_index(slot);
 	slot->next = slots->free;
-	slots->free = slot->index;
+	slots->free = slot_index(slot);
 }

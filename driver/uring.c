@@ -101,13 +101,13 @@ static void reap_internal(struct uring *uring, const struct io_uring_cqe *cqe)
 		(void)submit_cancel(uring, slot_key(slot));
 }
 
-/* What the kernel says, in the terms of proactor.h. */
-static int64_t result_of(const struct slot *slot, int32_t res)
+/* A failure that the kernel reports, in the terms of proactor.h. */
+static int64_t error_of(const struct slot *slot, int32_t res)
 {
-	if (unlikely(slot->opcode == PROACTOR_TIMEOUT && res == -ETIME))
+	if (slot->opcode == PROACTOR_TIMEOUT && res == -ETIME)
 		return 0;
 	/* a worker that was signalled out of its wait says EINTR */
-	if (unlikely(slot->cancelled && res == -EINTR))
+	if (slot->cancelled && res == -EINTR)
 		return -ECANCELED;
 	return res;
 }
@@ -115,22 +115,23 @@ static int64_t result_of(const struct slot *slot, int32_t res)
 static unsigned uring_reap(struct proactor *proactor, struct proactor_entry *entries, unsigned count)
 {
 	struct uring *uring = uring_of(proactor);
-	struct io_uring_cqe *cqe;
-	unsigned taken = 0;
+	unsigned taken = 0, end = uring_cq_end(uring);
 
-	while (taken < count && (cqe = uring_cqe(uring))) {
-		struct io_uring_cqe copy = *cqe;
+	while (taken < count && uring->reaped != end) {
+		const struct io_uring_cqe *cqe = &uring->ring.cq.cqes[uring->reaped++ & uring->ring.cq.ring_mask];
+		struct slot *slot;
 
-		uring_cqe_seen(uring);
-		if (unlikely(copy.user_data & URING_INTERNAL)) {
-			reap_internal(uring, &copy);
-		} else {
-			struct slot *slot = slots_at(&proactor->slots, (uint32_t)copy.user_data);
-
-			assert(slot_key(slot) == copy.user_data);
-			driver_entry(proactor, slot, result_of(slot, copy.res), &entries[taken++]);
+		if (unlikely(cqe->user_data & URING_INTERNAL)) {
+			reap_internal(uring, cqe);
+			continue;
 		}
+		slot = slots_at(&proactor->slots, (uint32_t)cqe->user_data);
+		assert(slot_key(slot) == cqe->user_data);
+		driver_entry(proactor, slot, likely(cqe->res >= 0) ? cqe->res : error_of(slot, cqe->res),
+			&entries[taken++]);
 	}
+	/* the kernel may use again what was taken */
+	io_uring_smp_store_release(uring->ring.cq.khead, uring->reaped);
 	return taken;
 }
 
@@ -202,7 +203,7 @@ static void uring_stop(struct proactor *proactor)
 	while (driver_in_flight(proactor) > 0) {
 		cancel_all(uring);
 		(void)uring_enter(uring, clock_now_ns() + STOP_RETRY_NS);
-		while (uring_reap(proactor, entries, REAP_BATCH) > 0 || uring_cqe(uring))
+		while (uring_reap(proactor, entries, REAP_BATCH) > 0)
 			continue;
 	}
 }

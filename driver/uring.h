@@ -76,8 +76,26 @@ void uring_teardown(struct uring *uring);
 
 /* ---- uring_queue.c ---- */
 
+static inline unsigned uring_room(const struct uring *uring)
+{
+	return uring->ring.sq.ring_entries - (uring->filled - uring->submitted);
+}
+
+static inline struct io_uring_sqe *uring_sqe_next(struct uring *uring)
+{
+	return &uring->ring.sq.sqes[uring->filled++ & uring->ring.sq.ring_mask];
+}
+
+/* As uring_sqe(), where the queue is full. */
+struct io_uring_sqe *uring_sqe_overflow(struct uring *uring);
+
 /* The next submission to fill in, in the queue or in the backlog. NULL when memory is short. Never for lack of room. */
-struct io_uring_sqe *uring_sqe(struct uring *uring);
+static inline struct io_uring_sqe *uring_sqe(struct uring *uring)
+{
+	if (likely(uring_room(uring) > 0 && buffer_size(&uring->backlog) == 0))
+		return uring_sqe_next(uring);
+	return uring_sqe_overflow(uring);
+}
 
 /* Takes the submission that uring_sqe() gave last back. */
 void uring_sqe_undo(struct uring *uring);
@@ -85,26 +103,18 @@ void uring_sqe_undo(struct uring *uring);
 /* Submits everything; waits for a completion until @deadline_ns (0: does not wait). As struct driver's wait. */
 int uring_enter(struct uring *uring, uint64_t deadline_ns);
 
-/* The next completion, or NULL; then uring_cqe_seen(). Defined here: it is the hot path. */
-static inline struct io_uring_cqe *uring_cqe(struct uring *uring)
+/*
+ * Where the completions end that may be taken now; they begin at uring->reaped. Those posted since the last enter wait for the
+ * next when there is something to submit: else a ring whose completions come by themselves (without deferred task work)
+ * could be reaped for ever and never fed.
+ */
+static inline unsigned uring_cq_end(const struct uring *uring)
 {
-	struct io_uring_cq *cq = &uring->ring.cq;
+	unsigned posted = io_uring_smp_load_acquire(uring->ring.cq.ktail);
 
-	if (uring->reaped == io_uring_smp_load_acquire(cq->ktail))
-		return NULL;
-	/*
-	 * Completions that were posted since the last enter wait for the next one when there is something to submit: else a
-	 * ring whose completions come by themselves (without deferred task work) could be reaped for ever and never fed.
-	 */
-	if (unlikely(uring->reaped == uring->posted_at_enter) && uring->filled != uring->submitted)
-		return NULL;
-	return &cq->cqes[uring->reaped & cq->ring_mask];
-}
-
-static inline void uring_cqe_seen(struct uring *uring)
-{
-	uring->reaped++;
-	io_uring_smp_store_release(uring->ring.cq.khead, uring->reaped);
+	if (likely(uring->filled == uring->submitted || posted == uring->posted_at_enter))
+		return posted;
+	return (int)(uring->posted_at_enter - uring->reaped) > 0 ? uring->posted_at_enter : uring->reaped;
 }
 
 /* ---- uring_prep.c ---- */

@@ -44,7 +44,9 @@ static const char *stash_path(struct uring *uring, struct slot *slot, const char
 	return *path ? stash(uring, slot, path, strlen(path) + 1) : "";
 }
 
-static int prep_open(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op, struct slot *slot)
+/* Out of line, so that the frequent operations need not save what these use. */
+static __attribute__((noinline)) int prep_open(struct uring *uring, struct io_uring_sqe *sqe,
+	const struct proactor_op *op, struct slot *slot)
 {
 	const char *path = stash_path(uring, slot, op->open.path);
 
@@ -54,7 +56,8 @@ static int prep_open(struct uring *uring, struct io_uring_sqe *sqe, const struct
 	return 0;
 }
 
-static int prep_stat(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op, struct slot *slot)
+static __attribute__((noinline)) int prep_stat(struct uring *uring, struct io_uring_sqe *sqe,
+	const struct proactor_op *op, struct slot *slot)
 {
 	const char *path = stash_path(uring, slot, op->stat.path);
 	int empty = *op->stat.path ? 0 : AT_EMPTY_PATH;
@@ -66,7 +69,7 @@ static int prep_stat(struct uring *uring, struct io_uring_sqe *sqe, const struct
 }
 
 /* bind and connect: the address in addr, its size in off; bind is that of io_uring_prep_bind() in liburing 2.8 */
-static int prep_address(struct uring *uring, struct io_uring_sqe *sqe, int opcode, int64_t file,
+static __attribute__((noinline)) int prep_address(struct uring *uring, struct io_uring_sqe *sqe, int opcode, int64_t file,
 	const struct proactor_address *address, struct slot *slot)
 {
 	const struct sockaddr *copy = stash_address(uring, slot, address);
@@ -101,12 +104,12 @@ static unsigned transfer_size(size_t size)
 
 int uring_prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op, struct slot *slot)
 {
-	int r = 0;
-
+	/* none of the preparations touches it */
+	sqe->user_data = slot_key(slot);
 	switch ((enum proactor_opcode)op->opcode) {
 	case PROACTOR_NOP: io_uring_prep_nop(sqe); break;
 	case PROACTOR_TIMEOUT: prep_timeout(sqe, op->timeout.duration_ns, slot); break;
-	case PROACTOR_OPEN: r = prep_open(uring, sqe, op, slot); break;
+	case PROACTOR_OPEN: return prep_open(uring, sqe, op, slot);
 	case PROACTOR_CLOSE: io_uring_prep_close(sqe, (int)op->close.file); break;
 	case PROACTOR_READ:
 		io_uring_prep_read(sqe, (int)op->read.file, op->read.data, transfer_size(op->read.size),
@@ -119,18 +122,17 @@ int uring_prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proac
 	case PROACTOR_FSYNC:
 		io_uring_prep_fsync(sqe, (int)op->fsync.file, op->fsync.data_only ? IORING_FSYNC_DATASYNC : 0);
 		break;
-	case PROACTOR_STAT: r = prep_stat(uring, sqe, op, slot); break;
+	case PROACTOR_STAT: return prep_stat(uring, sqe, op, slot);
 	case PROACTOR_SOCKET:
 		io_uring_prep_socket(sqe, op->socket.domain, op->socket.type | SOCK_CLOEXEC, op->socket.protocol, 0);
 		break;
-	case PROACTOR_BIND: r = prep_address(uring, sqe, URING_OP_BIND, op->bind.file, op->bind.address, slot); break;
+	case PROACTOR_BIND: return prep_address(uring, sqe, URING_OP_BIND, op->bind.file, op->bind.address, slot);
 	case PROACTOR_LISTEN:
 		io_uring_prep_rw(URING_OP_LISTEN, sqe, (int)op->listen.file, NULL, (unsigned)op->listen.backlog, 0);
 		break;
 	case PROACTOR_ACCEPT: prep_accept(sqe, op->accept.file, op->accept.address); break;
 	case PROACTOR_CONNECT:
-		r = prep_address(uring, sqe, IORING_OP_CONNECT, op->connect.file, op->connect.address, slot);
-		break;
+		return prep_address(uring, sqe, IORING_OP_CONNECT, op->connect.file, op->connect.address, slot);
 	case PROACTOR_SHUTDOWN: io_uring_prep_shutdown(sqe, (int)op->shutdown.file, op->shutdown.how); break;
 	case PROACTOR_RECV:
 		io_uring_prep_recv(sqe, (int)op->recv.file, op->recv.data, transfer_size(op->recv.size),
@@ -151,8 +153,7 @@ int uring_prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proac
 		break;
 	case PROACTOR_OPCODE_COUNT: assert(!"checked by op_check()");
 	}
-	sqe->user_data = slot_key(slot);
-	return r;
+	return 0;
 }
 
 static int64_t result_of(int r)

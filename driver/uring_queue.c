@@ -16,16 +16,6 @@
 
 enum { NAP_NS = 1000000 };
 
-static unsigned queue_room(const struct uring *uring)
-{
-	return uring->ring.sq.ring_entries - (uring->filled - uring->submitted);
-}
-
-static struct io_uring_sqe *queue_next(struct uring *uring)
-{
-	return &uring->ring.sq.sqes[uring->filled++ & uring->ring.sq.ring_mask];
-}
-
 /* io_uring_enter(2) that waits until @deadline_ns at most. The argument costs a copy into the kernel: only where needed. */
 static int enter_until(struct uring *uring, unsigned to_submit, unsigned flags, uint64_t deadline_ns)
 {
@@ -62,8 +52,8 @@ static int enter(struct uring *uring, bool waits, uint64_t deadline_ns)
 /* Moves the backlog into the queue as far as there is room. */
 static void refill(struct uring *uring)
 {
-	while (buffer_size(&uring->backlog) > 0 && queue_room(uring) > 0) {
-		memcpy(queue_next(uring), buffer_bytes(&uring->backlog), sizeof(struct io_uring_sqe));
+	while (buffer_size(&uring->backlog) > 0 && uring_room(uring) > 0) {
+		memcpy(uring_sqe_next(uring), buffer_bytes(&uring->backlog), sizeof(struct io_uring_sqe));
 		buffer_consume(&uring->backlog, sizeof(struct io_uring_sqe));
 	}
 }
@@ -78,15 +68,13 @@ static bool is_temporary(int r)
 	return r == -EBUSY || r == -EAGAIN || r == -EINTR || r == -ETIME || r == -ENOMEM;
 }
 
-struct io_uring_sqe *uring_sqe(struct uring *uring)
+struct io_uring_sqe *uring_sqe_overflow(struct uring *uring)
 {
-	if (likely(queue_room(uring) > 0 && buffer_size(&uring->backlog) == 0))
-		return queue_next(uring);
 	uring->base.stats.overflows++;
 	(void)enter(uring, false, 0); /* what it could not take is still there, and any error will come again */
 	refill(uring);
-	if (queue_room(uring) > 0)
-		return queue_next(uring);
+	if (uring_room(uring) > 0)
+		return uring_sqe_next(uring);
 	if (buffer_reserve(&uring->backlog, sizeof(struct io_uring_sqe)) < 0)
 		return NULL;
 	buffer_commit(&uring->backlog, sizeof(struct io_uring_sqe));

@@ -244,7 +244,7 @@ static void pack_param(struct pack *pack, const struct op_param *param, const vo
 			pack_nil(pack);
 			break;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	default: pack_int(pack, number_of(field, param->kind)); break;
 	}
 }
