@@ -1,0 +1,99 @@
+/*
+ * The data that is read: one file of random bytes, larger than any processor cache, all of it in the page cache.
+ *
+ * Each block begins with its own offset, so that every read of the benchmark is checked for a word: a side that is fast
+ * because it reads something else, or nothing, fails. Both sides pay the same few nanoseconds for it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "tests/bench/bench.h"
+
+enum { CHUNK_BLOCKS = 256, CHUNK_SIZE = CHUNK_BLOCKS * BENCH_BLOCK_SIZE, CHUNKS = BENCH_DATA_BLOCKS / CHUNK_BLOCKS };
+
+static int write_chunk(int fd, uint8_t *bytes, uint64_t offset)
+{
+	for (unsigned i = 0; i < CHUNK_BLOCKS; i++) {
+		uint64_t own_offset = offset + (uint64_t)i * BENCH_BLOCK_SIZE;
+
+		memcpy(bytes + (size_t)i * BENCH_BLOCK_SIZE, &own_offset, sizeof(own_offset));
+	}
+	return pwrite(fd, bytes, CHUNK_SIZE, (off_t)offset) == CHUNK_SIZE ? 0 : -EIO;
+}
+
+static int fill_random(uint8_t *bytes)
+{
+	for (size_t done = 0; done < CHUNK_SIZE;) {
+		ssize_t n = getrandom(bytes + done, CHUNK_SIZE - done, 0);
+
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int write_all(int fd)
+{
+	_cleanup_(freep) uint8_t *bytes = malloc(CHUNK_SIZE);
+	int r;
+
+	if (!bytes)
+		return -ENOMEM;
+	r = fill_random(bytes);
+	for (uint64_t i = 0; r >= 0 && i < CHUNKS; i++)
+		r = write_chunk(fd, bytes, i * CHUNK_SIZE);
+	return r < 0 || fsync(fd) == 0 ? r : -errno;
+}
+
+/* Written pages are cached already; reading them makes that true rather than likely. */
+static int read_all(int fd)
+{
+	_cleanup_(freep) uint8_t *bytes = malloc(CHUNK_SIZE);
+
+	if (!bytes)
+		return -ENOMEM;
+	for (uint64_t i = 0; i < CHUNKS; i++)
+		if (pread(fd, bytes, CHUNK_SIZE, (off_t)(i * CHUNK_SIZE)) != CHUNK_SIZE)
+			return -EIO;
+	return 0;
+}
+
+int bench_data_make(struct bench *bench)
+{
+	static char path[4096];
+	int r;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/data", bench->options.folder) >= sizeof(path))
+		return -ENAMETOOLONG;
+	bench->data_path = path;
+	bench_remove_later(path);
+	bench->data_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (bench->data_fd < 0)
+		return -errno;
+	r = write_all(bench->data_fd);
+	return r < 0 ? r : read_all(bench->data_fd);
+}
+
+int bench_reads_init(struct bench_reads *reads)
+{
+	const size_t size = (size_t)BENCH_DEPTH_MAX * BENCH_BLOCK_SIZE;
+
+	*reads = (struct bench_reads){.buffers = aligned_alloc(BENCH_BLOCK_SIZE, size)};
+	if (!reads->buffers)
+		return -ENOMEM;
+	memset(reads->buffers, 0xff, size); /* touched before it is measured, and no block's beginning */
+	return 0;
+}
+
+void bench_reads_deinit(struct bench_reads *reads)
+{
+	free(reads->buffers);
+	reads->buffers = NULL;
+}

@@ -1,0 +1,131 @@
+/*
+ * Processors and processes: who runs where, and that nothing is left behind.
+ *
+ * Everything that measures runs on one processor and every server on another, ours and the peers' alike. Servers are children
+ * that the kernel ends with us (PR_SET_PDEATHSIG), so that even a killed benchmark leaves none.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "tests/bench/bench.h"
+
+enum { REMOVABLE_MAX = 8, TRIES_MAX = 250, TRY_NS = 20000000 };
+
+/* ---- processors ---- */
+
+void bench_pin(unsigned cpu)
+{
+	static cpu_set_t allowed;
+	static bool known;
+	cpu_set_t one;
+
+	if (!known && sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return;
+	known = true;
+	cpu %= (unsigned)CPU_COUNT(&allowed);
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		if (!CPU_ISSET(i, &allowed) || cpu-- > 0)
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(i, &one);
+		(void)sched_setaffinity(0, sizeof(one), &one);
+		return;
+	}
+}
+
+/* ---- what is to be removed ---- */
+
+static const char *removable[REMOVABLE_MAX];
+
+void bench_remove_later(const char *path)
+{
+	size_t i = 0;
+
+	while (i < REMOVABLE_MAX && removable[i] && strcmp(removable[i], path) != 0)
+		i++;
+	assert(i < REMOVABLE_MAX);
+	removable[i] = path;
+	(void)unlink(path); /* of a run that was killed */
+}
+
+void bench_remove_now(void)
+{
+	for (size_t i = 0; i < REMOVABLE_MAX && removable[i]; i++)
+		(void)unlink(removable[i]);
+}
+
+static void end_early(int signal)
+{
+	static const char text[] = "\nbench: interrupted, or stuck for far too long: no results\n";
+
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	bench_remove_now();
+	_exit(128 + signal);
+}
+
+void bench_watch(unsigned seconds_max)
+{
+	const struct sigaction action = {.sa_handler = end_early};
+
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGALRM, &action, NULL);
+	(void)alarm(seconds_max);
+}
+
+/* ---- servers ---- */
+
+static void become_server(const char *const arguments[], pid_t parent)
+{
+	bench_pin(BENCH_CPU_SERVER);
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
+		_exit(126);
+	execvp(arguments[0], (char *const *)arguments);
+	fprintf(stderr, "bench: %s: %s\n", arguments[0], strerror(errno));
+	_exit(127);
+}
+
+int bench_server_start(struct bench_server *server, const char *socket_path, const char *const arguments[])
+{
+	pid_t parent = getpid(), pid;
+
+	bench_remove_later(socket_path);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		become_server(arguments, parent);
+	*server = (struct bench_server){.pid = pid, .socket_path = socket_path};
+	return 0;
+}
+
+void bench_server_stop(struct bench_server *server)
+{
+	if (server->pid > 0) {
+		(void)kill(server->pid, SIGTERM);
+		while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
+			continue;
+	}
+	server->pid = 0;
+}
+
+bool bench_server_retry(struct bench_server *server)
+{
+	const struct timespec pause = clock_timespec(TRY_NS);
+
+	if (waitpid(server->pid, NULL, WNOHANG) != 0) {
+		server->pid = 0;
+		return false;
+	}
+	(void)nanosleep(&pause, NULL);
+	return server->tries++ < TRIES_MAX;
+}

@@ -1,0 +1,250 @@
+/* What goes over a connection, and waiting for it: recv, send, shutdown, poll. */
+#include "tests/conformance/conformance.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+
+START_TEST(recv_waits_until_something_comes)
+{
+	struct proactor *proactor = start();
+	int peer;
+	int64_t file = stream(proactor, &peer);
+	char bytes[16] = "";
+	uint64_t key = launch(proactor, op_recv(file, bytes, sizeof(bytes), 0));
+
+	expect_quiet(proactor);
+	ck_assert_int_eq(send(peer, "late", 4, 0), 4);
+	assert_result(await(proactor, key), 4);
+	ck_assert_str_eq(bytes, "late");
+	close(peer);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(recv_ends_with_nothing_when_the_peer_has_ended)
+{
+	struct proactor *proactor = start();
+	int peer;
+	int64_t file = stream(proactor, &peer);
+	char byte;
+	uint64_t key = launch(proactor, op_recv(file, &byte, 1, 0));
+
+	expect_quiet(proactor);
+	close(peer);
+	assert_result(await(proactor, key), 0);
+	assert_result(run(proactor, op_recv(file, &byte, 1, 0)), 0);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(recv_takes_the_flags_of_the_system_call)
+{
+	struct proactor *proactor = start();
+	int peer;
+	int64_t file = stream(proactor, &peer);
+	char bytes[8] = "";
+	uint64_t key;
+
+	assert_result(run(proactor, op_recv(file, bytes, 1, MSG_DONTWAIT)), -EAGAIN);
+	ck_assert_int_eq(send(peer, "abc", 3, 0), 3);
+	assert_result(run(proactor, op_recv(file, bytes, 8, MSG_PEEK)), 3);
+	assert_result(run(proactor, op_recv(file, bytes, 8, 0)), 3);
+	key = launch(proactor, op_recv(file, bytes, 6, MSG_WAITALL));
+	ck_assert_int_eq(send(peer, "def", 3, 0), 3);
+	expect_quiet(proactor);
+	ck_assert_int_eq(send(peer, "ghi", 3, 0), 3);
+	assert_result(await(proactor, key), 6);
+	ck_assert_str_eq(bytes, "defghi");
+	close(peer);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(send_to_nobody_is_an_error_and_no_signal)
+{
+	struct proactor *proactor = start();
+	int peer;
+	int64_t file = stream(proactor, &peer);
+
+	signal(SIGPIPE, SIG_DFL);
+	close(peer);
+	assert_result(run(proactor, op_send(file, "x", 1, 0)), -EPIPE);
+	assert_result(run(proactor, op_shutdown(file, SHUT_WR)), 0);
+	assert_result(run(proactor, op_send(file, "x", 1, 0)), -EPIPE);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(nothing_can_be_sent)
+{
+	struct proactor *proactor = start();
+	int peer;
+	int64_t file = stream(proactor, &peer);
+	char byte;
+
+	assert_result(run(proactor, op_send(file, NULL, 0, 0)), 0);
+	ck_assert_int_eq(recv(peer, &byte, 1, MSG_DONTWAIT), -1);
+	close(peer);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(shutdown_ends_a_recv_that_waits)
+{
+	struct proactor *proactor = start();
+	int peer;
+	int64_t file = stream(proactor, &peer);
+	char byte;
+	uint64_t key = launch(proactor, op_recv(file, &byte, 1, 0));
+
+	expect_quiet(proactor);
+	assert_result(run(proactor, op_shutdown(file, SHUT_RD)), 0);
+	assert_result(await(proactor, key), 0);
+	assert_result(run(proactor, op_shutdown(file, 99)), -EINVAL);
+	close(peer);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(stream_carries_more_than_its_buffers_hold)
+{
+	enum { SIZE = 4 << 20 };
+	struct proactor *proactor = start();
+	int peer;
+	int64_t sender = stream(proactor, &peer), receiver = attach(proactor, peer);
+	uint8_t *out = malloc(SIZE), *in = calloc(1, SIZE);
+
+	for (size_t i = 0; i < SIZE; i++)
+		out[i] = pattern(i);
+	/* both may be short: what was sent in one go has to arrive before the next */
+	for (size_t sent = 0, received = 0; received < SIZE;) {
+		uint64_t sending = launch(proactor, op_send(sender, out + sent, SIZE - sent, 0));
+
+		do {
+			int64_t r = run(proactor, op_recv(receiver, in + received, SIZE - received, MSG_DONTWAIT));
+
+			ck_assert_msg(r > 0 || r == -EAGAIN, "%s", result_text(r));
+			received += r > 0 ? (size_t)r : 0;
+		} while (received < SIZE && !has_ended(proactor, sending));
+		sent += (size_t)must(await(proactor, sending));
+		while (received < sent)
+			received += (size_t)must(run(proactor, op_recv(receiver, in + received, sent - received, 0)));
+		ck_assert_uint_eq(received, sent);
+	}
+	ck_assert_mem_eq(in, out, SIZE);
+	free(in);
+	free(out);
+	close_file(proactor, sender);
+	close_file(proactor, receiver);
+	stop(proactor);
+}
+END_TEST
+
+/* ---- poll ---- */
+
+START_TEST(poll_of_what_is_ready_ends_at_once)
+{
+	struct proactor *proactor = start();
+	int peer;
+	int64_t file = stream(proactor, &peer);
+
+	assert_result(run(proactor, op_poll(file, POLLOUT)), POLLOUT);
+	ck_assert_int_eq(send(peer, "x", 1, 0), 1);
+	assert_result(run(proactor, op_poll(file, POLLIN)), POLLIN);
+	assert_result(run(proactor, op_poll(file, POLLIN | POLLOUT)), POLLIN | POLLOUT);
+	close(peer);
+	assert_result(run(proactor, op_poll(file, POLLIN | POLLRDHUP)), POLLIN | POLLRDHUP | POLLHUP);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(poll_waits_until_it_is_ready_and_takes_nothing)
+{
+	struct proactor *proactor = start();
+	int writer;
+	int64_t file = silent_pipe(proactor, &writer);
+	uint64_t first = launch(proactor, op_poll(file, POLLIN)), second = launch(proactor, op_poll(file, POLLIN));
+	char byte;
+
+	expect_quiet(proactor);
+	ck_assert_int_eq(write(writer, "x", 1), 1);
+	assert_result(await(proactor, first), POLLIN);
+	assert_result(await(proactor, second), POLLIN);
+	assert_result(run(proactor, op_read(file, &byte, 1, PROACTOR_CURRENT)), 1);
+	/* asked for nothing, it still tells that the other side is gone */
+	first = launch(proactor, op_poll(file, 0));
+	expect_quiet(proactor);
+	close(writer);
+	assert_result(await(proactor, first), POLLHUP);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+/* ---- timeout ---- */
+
+START_TEST(timeout_ends_with_nothing_and_not_before_its_time)
+{
+	struct proactor *proactor = start();
+	uint64_t begin = clock_now_ns();
+
+	assert_result(run(proactor, op_timeout(0)), 0);
+	assert_result(run(proactor, op_timeout(1)), 0);
+	assert_result(run(proactor, op_timeout(30 * NSEC_PER_MSEC)), 0);
+	ck_assert_uint_ge(clock_now_ns() - begin, 30 * NSEC_PER_MSEC);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(shorter_timeout_ends_first)
+{
+	struct proactor *proactor = start();
+	uint64_t never = launch(proactor, op_timeout(UINT64_MAX)),
+		 late = launch(proactor, op_timeout(NSEC_PER_SEC / 5));
+	uint64_t soon = launch(proactor, op_timeout(NSEC_PER_MSEC));
+	struct proactor_completion completion;
+	struct proactor_entry entry;
+
+	assert_result(proactor_poll(proactor, NULL, &entry, 1), 1);
+	ck_assert_uint_eq(entry.key, soon);
+	must(proactor_pop(proactor, &entry, &completion));
+	assert_result(await(proactor, late), 0);
+	assert_result(proactor_cancel(proactor, never), PROACTOR_CANCEL_REQUESTED);
+	assert_result(await(proactor, never), -ECANCELED);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(nop_does_nothing)
+{
+	struct proactor *proactor = start();
+
+	for (int i = 0; i < 100; i++)
+		assert_result(run(proactor, op_nop()), 0);
+	stop(proactor);
+}
+END_TEST
+
+void add_streams(Suite *suite)
+{
+	suite_add(suite, recv_waits_until_something_comes);
+	suite_add(suite, recv_ends_with_nothing_when_the_peer_has_ended);
+	suite_add(suite, recv_takes_the_flags_of_the_system_call);
+	suite_add(suite, send_to_nobody_is_an_error_and_no_signal);
+	suite_add(suite, nothing_can_be_sent);
+	suite_add(suite, shutdown_ends_a_recv_that_waits);
+	suite_add(suite, stream_carries_more_than_its_buffers_hold);
+	suite_add(suite, poll_of_what_is_ready_ends_at_once);
+	suite_add(suite, poll_waits_until_it_is_ready_and_takes_nothing);
+	suite_add(suite, timeout_ends_with_nothing_and_not_before_its_time);
+	suite_add(suite, shorter_timeout_ends_first);
+	suite_add(suite, nop_does_nothing);
+}

@@ -1,0 +1,238 @@
+/*
+ * A hostile daemon, and the remote driver.
+ *
+ * Input: a byte of flags, how many bytes come with the answer to hello (the rest comes when the client has asked for something);
+ * then what the daemon sends. In the end it hangs up. Whatever it sent, each operation that was pushed ends once, and no
+ * descriptor is left.
+ */
+#include "tests/fuzz/fuzz.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/def.h"
+#include "driver/proactor.h"
+
+enum {
+	FLAG_DESCRIPTORS = 1, /* come with the answer to hello */
+	FLAG_ATTACH = 2,
+	FLAG_DETACH = 4,
+	FLAG_CANCEL = 8,
+	FLAG_HANDLE = 16, /* the proactor has a handle, and waits in another way */
+};
+
+enum { OPERATIONS = 8, ROOM = 64, PATIENCE_S = 5 };
+
+/* [1, 1, nil, {"limits": {"transfer_size": 4096}}] */
+static const uint8_t hello[] = "\x94\x01\x01\xc0\x81\xa6limits\x81\xadtransfer_size\xcd\x10\x00";
+
+static struct sockaddr_un address = {.sun_family = AF_UNIX};
+static char directory[] = "/tmp/proactor-fuzz-XXXXXX";
+static int listen_fd;
+static int fds_before;
+
+/* ---- the daemon ---- */
+
+struct script {
+	uint8_t flags;
+	const uint8_t *first;
+	size_t first_size;
+	const uint8_t *second;
+	size_t second_size;
+};
+
+static void send_all(int fd, const uint8_t *bytes, size_t size, bool with_descriptor)
+{
+	union {
+		struct cmsghdr header;
+		uint8_t space[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+	struct iovec piece = {(void *)(uintptr_t)bytes, size};
+	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+
+	if (with_descriptor) {
+		memcpy(CMSG_DATA(&control.header), &listen_fd, sizeof(int));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
+	(void)!sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void wait_for_request(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	uint8_t room[4096];
+
+	if (poll(&poll_fd, 1, 100) > 0)
+		(void)!recv(fd, room, sizeof(room), MSG_DONTWAIT);
+}
+
+static void *play(void *context)
+{
+	const struct script *script = context;
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+	assert(fd >= 0);
+	wait_for_request(fd);
+	send_all(fd, hello, sizeof(hello) - 1, script->flags & FLAG_DESCRIPTORS);
+	send_all(fd, script->first, script->first_size, /* with_descriptor= */ false);
+	wait_for_request(fd);
+	send_all(fd, script->second, script->second_size, script->flags & FLAG_DESCRIPTORS);
+	close(fd);
+	return NULL;
+}
+
+/* ---- the client ---- */
+
+/* Guarded by exact allocations: what is written beyond them a sanitizer sees. */
+struct memory {
+	uint8_t *room;
+	struct proactor_address *address;
+	struct statx *stat;
+};
+
+static unsigned push_all(struct proactor *proactor, struct memory *memory, uint64_t *keys)
+{
+	struct proactor_op ops[OPERATIONS] = {
+		{.opcode = PROACTOR_READ, .read = {1, memory->room, ROOM, 0}},
+		{.opcode = PROACTOR_ACCEPT, .accept = {1, memory->address}},
+		{.opcode = PROACTOR_STAT, .stat = {1, "", 0, STATX_BASIC_STATS, memory->stat}},
+		{.opcode = PROACTOR_WRITE, .write = {1, "data", 4, PROACTOR_CURRENT}},
+		{.opcode = PROACTOR_NOP},
+		{.opcode = PROACTOR_POLL, .poll = {1, POLLIN}},
+		{.opcode = PROACTOR_SOCKET, .socket = {AF_UNIX, SOCK_STREAM, 0}},
+		{.opcode = PROACTOR_RECV, .recv = {1, memory->room, ROOM, 0}},
+	};
+	struct proactor_completion ready;
+	unsigned pending = 0;
+
+	for (int i = 0; i < OPERATIONS; i++) {
+		int r = proactor_push(proactor, &ops[i], &keys[pending], &ready);
+
+		assert(r == PROACTOR_PENDING || r == PROACTOR_READY);
+		pending += r == PROACTOR_PENDING;
+	}
+	return pending;
+}
+
+static void pop_all(struct proactor *proactor, unsigned pending)
+{
+	struct timespec patience = {.tv_sec = PATIENCE_S};
+	struct proactor_entry entries[OPERATIONS];
+	struct proactor_completion completion;
+
+	while (pending > 0) {
+		int count = proactor_poll(proactor, &patience, entries, OPERATIONS);
+
+		assert(count > 0 && (unsigned)count <= pending && "an operation does not end");
+		for (int i = 0; i < count; i++) {
+			assert(proactor_pop(proactor, &entries[i], &completion) == 0);
+			assert(completion.result >= -4095 && "not an errno");
+		}
+		pending -= (unsigned)count;
+	}
+}
+
+static void use(struct proactor *proactor, uint8_t flags, struct memory *memory)
+{
+	struct proactor_handle *handle = NULL;
+	uint64_t keys[OPERATIONS];
+	unsigned pending;
+	int64_t file;
+	int fd;
+
+	if (flags & FLAG_HANDLE)
+		assert(proactor_handle(proactor, &handle) == 0);
+	pending = push_all(proactor, memory, keys);
+	if (flags & FLAG_ATTACH) {
+		fd = dup(listen_fd);
+		if (proactor_attach(proactor, fd, &file) < 0)
+			close(fd);
+		else
+			assert(file >= 0);
+	}
+	if (flags & FLAG_DETACH && proactor_detach(proactor, 1, &fd) == 0) {
+		assert(fd >= 0);
+		close(fd);
+	}
+	if (flags & FLAG_CANCEL && pending > 0)
+		(void)proactor_cancel(proactor, keys[0]);
+	pop_all(proactor, pending);
+	proactor_handle_free(handle);
+}
+
+static int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	assert(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static void clean_up(void)
+{
+	(void)unlink(address.sun_path);
+	(void)rmdir(directory);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	(void)signal(SIGPIPE, SIG_IGN);
+	assert(mkdtemp(directory));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", directory);
+	listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert(bind(listen_fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	assert(listen(listen_fd, 4) == 0);
+	atexit(clean_up);
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct proactor_options options = {
+		.size = sizeof(options),
+		.driver = PROACTOR_DRIVER_REMOTE,
+		.socket_path = address.sun_path,
+	};
+	struct memory memory;
+	struct proactor *proactor;
+	struct script script;
+	pthread_t thread;
+	size_t first_size;
+
+	if (size < 2)
+		return 0;
+	/* anew each time: between inputs libFuzzer may have started a symbolizer, and keeps pipes to it */
+	fds_before = count_fds();
+	first_size = MIN((size_t)data[1], size - 2);
+	script = (struct script){data[0], data + 2, first_size, data + 2 + first_size, size - 2 - first_size};
+	memory = (struct memory){malloc(ROOM), malloc(sizeof(*memory.address)), malloc(sizeof(*memory.stat))};
+	assert(pthread_create(&thread, NULL, play, &script) == 0);
+	assert(proactor_new(&proactor, &options) == 0);
+	use(proactor, data[0], &memory);
+	proactor_free(proactor);
+	assert(pthread_join(thread, NULL) == 0);
+	free(memory.room);
+	free(memory.address);
+	free(memory.stat);
+	assert(count_fds() == fds_before && "a descriptor is left open");
+	return 0;
+}

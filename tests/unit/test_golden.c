@@ -1,0 +1,530 @@
+/*
+ * The wire bytes: what we pack is, byte for byte, what tests/golden/golden.txt says, and what it says we read.
+ *
+ * tests/golden/check_golden.py holds the same file against an implementation of MessagePack that is not ours. Every example
+ * there has a row here, and every row here an example there.
+ */
+#include "tests/harness.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "daemon/report.h"
+#include "driver/driver.h"
+#include "proto/codec.h"
+#include "proto/method.h"
+#include "proto/scan.h"
+
+enum { EXAMPLES_MAX = 128, NAME_SIZE = 64, BYTES_MAX = 16384 };
+
+struct example {
+	char name[NAME_SIZE];
+	size_t size;
+	uint8_t bytes[BYTES_MAX];
+};
+
+static struct example examples[EXAMPLES_MAX];
+static size_t example_count;
+
+/* ---- the file ---- */
+
+/* The bytes of a line of hex, or false: it is something else. */
+static bool read_hex(const char *line, struct example *example)
+{
+	unsigned byte;
+	int length;
+
+	if (strspn(line, "0123456789abcdef \n") != strlen(line))
+		return false;
+	for (; sscanf(line, " %2x%n", &byte, &length) == 1; line += length)
+		example->bytes[example->size++] = (uint8_t)byte;
+	return true;
+}
+
+static bool load(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	static char line[1 << 16];
+	bool in_hex = false;
+
+	if (!file)
+		return false;
+	while (fgets(line, sizeof(line), file)) {
+		if (line[0] == '#' || line[0] == '\n') {
+			in_hex = false;
+		} else if (line[0] != ' ') {
+			struct example *example = &examples[example_count++];
+
+			assert(example_count <= EXAMPLES_MAX);
+			snprintf(example->name, NAME_SIZE, "%.*s", (int)strcspn(line, "\n"), line);
+			in_hex = true;
+		} else if (in_hex) {
+			in_hex = read_hex(line, &examples[example_count - 1]);
+		}
+	}
+	fclose(file);
+	return true;
+}
+
+static const struct example *find(const char *name)
+{
+	for (size_t i = 0; i < example_count; i++)
+		if (strcmp(examples[i].name, name) == 0)
+			return &examples[i];
+	ck_abort_msg("golden.txt has no \"%s\"", name);
+	return NULL;
+}
+
+/* ---- what is packed ---- */
+
+static const struct proactor_address inet = {
+	.size = sizeof(struct sockaddr_in),
+	.storage = {.ss_family = AF_INET, .__ss_padding = "\x1f\x90\x7f\0\0\1"},
+};
+static const struct proactor_address unix_path = {
+	.size = offsetof(struct sockaddr_un, sun_path) + sizeof("/run/x"),
+	.storage = {.ss_family = AF_UNIX, .__ss_padding = "/run/x"},
+};
+static const struct proactor_address unix_abstract = {
+	.size = offsetof(struct sockaddr_un, sun_path) + 5,
+	.storage = {.ss_family = AF_UNIX, .__ss_padding = "\0name"},
+};
+static struct proactor_address inet6, accepted = {.size = sizeof(sa_family_t), .any = {.sa_family = AF_UNIX}};
+static struct proactor_address netlink = {.size = 4, .any = {.sa_family = AF_NETLINK}};
+static struct statx stat_all = {
+	.stx_mask = STATX_BASIC_STATS | STATX_BTIME,
+	.stx_blksize = 4096,
+	.stx_nlink = 1,
+	.stx_uid = 1000,
+	.stx_gid = 100,
+	.stx_mode = S_IFREG | 0644,
+	.stx_ino = 4711,
+	.stx_size = 5000,
+	.stx_blocks = 16,
+	.stx_atime = {.tv_sec = 1700000000, .tv_nsec = 123456789},
+	.stx_mtime = {.tv_sec = -1, .tv_nsec = 999999999},
+	.stx_ctime = {.tv_sec = 1, .tv_nsec = 0},
+	.stx_btime = {.tv_sec = 0, .tv_nsec = 0},
+	.stx_dev_major = 8,
+	.stx_dev_minor = 1,
+};
+
+/* One operation's request, or with @is_response its success. */
+static const struct row {
+	const char *name;
+	uint32_t msgid;
+	bool is_response;
+	int64_t result;
+	const char *bytes; /* of the result, where it is bytes */
+	struct proactor_op op;
+} rows[] = {
+	{"nop request", 1, .op = {.opcode = PROACTOR_NOP}},
+	{"nop response", 1, true, .op = {.opcode = PROACTOR_NOP}},
+	{"timeout request", 2, .op = {.opcode = PROACTOR_TIMEOUT, .timeout = {1500000000}}},
+	{"timeout response", 2, true, .op = {.opcode = PROACTOR_TIMEOUT}},
+	{"open request", 127,
+		.op = {.opcode = PROACTOR_OPEN, .open = {PROACTOR_CWD, "/tmp/x", O_RDWR | O_CREAT, 0644}}},
+	{"open request, in a directory", 128, .op = {.opcode = PROACTOR_OPEN, .open = {7, "x", 0, 0666}}},
+	{"open response", 128, true, 1, .op = {.opcode = PROACTOR_OPEN}},
+	{"close request", 255, .op = {.opcode = PROACTOR_CLOSE, .close = {1}}},
+	{"close response", 255, true, .op = {.opcode = PROACTOR_CLOSE}},
+	{"read request", 256, .op = {.opcode = PROACTOR_READ, .read = {1, NULL, 4096, 0}}},
+	{"read request, current position", 256,
+		.op = {.opcode = PROACTOR_READ, .read = {1, NULL, 65536, PROACTOR_CURRENT}}},
+	{"read response", 256, true, 5, "hello", .op = {.opcode = PROACTOR_READ}},
+	{"read response, at the end", 256, true, 0, "", .op = {.opcode = PROACTOR_READ}},
+	{"write request", 65535, .op = {.opcode = PROACTOR_WRITE, .write = {1, "hello", 5, INT64_C(1) << 32}}},
+	{"write request, current position", 65535,
+		.op = {.opcode = PROACTOR_WRITE, .write = {1, "", 0, PROACTOR_CURRENT}}},
+	{"write response", 65535, true, 5, .op = {.opcode = PROACTOR_WRITE}},
+	{"fsync request", 65536, .op = {.opcode = PROACTOR_FSYNC, .fsync = {1, 1}}},
+	{"fsync response", 65536, true, .op = {.opcode = PROACTOR_FSYNC}},
+	{"stat request", UINT32_MAX,
+		.op = {.opcode = PROACTOR_STAT, .stat = {PROACTOR_CWD, "/x", 0x100, STATX_SIZE, NULL}}},
+	{"stat request, of a file", UINT32_MAX,
+		.op = {.opcode = PROACTOR_STAT, .stat = {1, "", 0, STATX_BASIC_STATS | STATX_BTIME, NULL}}},
+	{"stat response", UINT32_MAX, true, .op = {.opcode = PROACTOR_STAT, .stat = {.stat = &stat_all}}},
+	{"socket request", 3, .op = {.opcode = PROACTOR_SOCKET, .socket = {AF_INET6, SOCK_STREAM, IPPROTO_TCP}}},
+	{"socket response", 3, true, 2, .op = {.opcode = PROACTOR_SOCKET}},
+	{"bind request", 4, .op = {.opcode = PROACTOR_BIND, .bind = {2, &inet}}},
+	{"bind response", 4, true, .op = {.opcode = PROACTOR_BIND}},
+	{"listen request", 5, .op = {.opcode = PROACTOR_LISTEN, .listen = {2, 16}}},
+	{"listen response", 5, true, .op = {.opcode = PROACTOR_LISTEN}},
+	{"accept request", 6, .op = {.opcode = PROACTOR_ACCEPT, .accept = {2, NULL}}},
+	{"accept response", 6, true, 3, .op = {.opcode = PROACTOR_ACCEPT, .accept = {2, (void *)(uintptr_t)&inet}}},
+	{"accept response, unnamed", 6, true, 4, .op = {.opcode = PROACTOR_ACCEPT, .accept = {2, &accepted}}},
+	{"accept response, other family", 6, true, 5, .op = {.opcode = PROACTOR_ACCEPT, .accept = {2, &netlink}}},
+	{"connect request", 7, .op = {.opcode = PROACTOR_CONNECT, .connect = {2, &inet6}}},
+	{"connect request, path", 7, .op = {.opcode = PROACTOR_CONNECT, .connect = {2, &unix_path}}},
+	{"connect request, abstract", 7, .op = {.opcode = PROACTOR_CONNECT, .connect = {2, &unix_abstract}}},
+	{"connect response", 7, true, .op = {.opcode = PROACTOR_CONNECT}},
+	{"shutdown request", 8, .op = {.opcode = PROACTOR_SHUTDOWN, .shutdown = {2, SHUT_WR}}},
+	{"shutdown response", 8, true, .op = {.opcode = PROACTOR_SHUTDOWN}},
+	{"recv request", 9, .op = {.opcode = PROACTOR_RECV, .recv = {2, NULL, 100, MSG_PEEK}}},
+	{"recv response", 9, true, 2, "\xff\x00", .op = {.opcode = PROACTOR_RECV}},
+	{"send request", 10, .op = {.opcode = PROACTOR_SEND, .send = {2, "\0\1", 2, 0}}},
+	{"send response", 10, true, 2, .op = {.opcode = PROACTOR_SEND}},
+	{"poll request", 11, .op = {.opcode = PROACTOR_POLL, .poll = {2, 4}}},
+	{"poll response", 11, true, 4, .op = {.opcode = PROACTOR_POLL}},
+};
+
+static void pack_row(struct pack *pack, const struct row *row)
+{
+	if (!row->is_response) {
+		codec_pack_request(pack, row->msgid, &row->op);
+		return;
+	}
+	rpc_pack_success(pack, row->msgid);
+	codec_pack_result(pack, &row->op, row->result);
+	if (row->bytes)
+		must(buffer_append(pack->buffer, row->bytes, (size_t)row->result));
+}
+
+/* A server that has done nothing, on a proactor that is only a name. */
+static struct proactor proactor = {.name = "io_uring"};
+static struct server server;
+static struct session session;
+static struct user user = {.uid = 1000};
+
+static void pack_request(struct pack *pack, const char *method)
+{
+	rpc_pack_request(pack, 12, method, 0);
+}
+
+static void hello_request(struct pack *pack)
+{
+	rpc_pack_request(pack, 12, "hello", 2);
+	pack_uint(pack, PROTOCOL_VERSION);
+	pack_array(pack, 1);
+	pack_str(pack, "fds");
+}
+
+static void hello_response(struct pack *pack)
+{
+	rpc_pack_success(pack, 12);
+	report_hello(pack, &server);
+}
+
+static void describe_request(struct pack *pack)
+{
+	pack_request(pack, "describe");
+}
+
+static void describe_response(struct pack *pack)
+{
+	rpc_pack_success(pack, 12);
+	method_pack_describe(pack, &server.limits);
+}
+
+static void ping_request(struct pack *pack)
+{
+	pack_request(pack, "ping");
+}
+
+static void nil_response(struct pack *pack)
+{
+	rpc_pack_success(pack, 12);
+	pack_nil(pack);
+}
+
+static void attach_request(struct pack *pack)
+{
+	pack_request(pack, "attach");
+}
+
+static void attach_response(struct pack *pack)
+{
+	rpc_pack_success(pack, 12);
+	pack_int(pack, INT64_C(1) << 32);
+}
+
+static void detach_request(struct pack *pack)
+{
+	rpc_pack_request(pack, 12, "detach", 1);
+	pack_int(pack, 1);
+}
+
+static void cancel_request(struct pack *pack)
+{
+	rpc_pack_request(pack, 12, "cancel", 1);
+	pack_uint(pack, UINT32_MAX);
+}
+
+static void stats_request(struct pack *pack)
+{
+	pack_request(pack, "stats");
+}
+
+static void stats_response(struct pack *pack)
+{
+	rpc_pack_success(pack, 12);
+	report_stats(pack, &server);
+}
+
+static void sessions_request(struct pack *pack)
+{
+	pack_request(pack, "sessions");
+}
+
+static void sessions_response(struct pack *pack)
+{
+	rpc_pack_success(pack, 12);
+	report_sessions(pack, &session);
+}
+
+static void error_response(struct pack *pack)
+{
+	struct rpc_error error;
+
+	rpc_error_set(&error, ENOENT, "open \"%s\"", "x");
+	rpc_pack_error(pack, 12, &error);
+}
+
+static void error_response_protocol(struct pack *pack)
+{
+	struct rpc_error error;
+
+	method_error_param(METHOD_CANCEL, 0, "a msgid: an integer from 0 to 4294967295", &error);
+	rpc_pack_error(pack, 12, &error);
+}
+
+static void error_response_limit(struct pack *pack)
+{
+	struct rpc_error error;
+
+	rpc_error_set_limit(&error, EDQUOT, LIMIT_FILES, 1024, 1025);
+	rpc_pack_error(pack, 12, &error);
+}
+
+/* As session_fail() packs it: tests/unit/test_server.c sees it come over a socket. */
+static void closed_notification(struct pack *pack)
+{
+	pack_array(pack, 3);
+	pack_uint(pack, RPC_NOTIFICATION);
+	pack_str(pack, "closed");
+	pack_array(pack, 1);
+	pack_array(pack, 2);
+	pack_int(pack, RPC_PARSE_ERROR);
+	pack_str(pack, "PARSE_ERROR: a message is an array, not nil");
+}
+
+static const struct {
+	const char *name;
+	void (*pack)(struct pack *pack);
+} messages[] = {
+	{"hello request", hello_request},
+	{"hello response", hello_response},
+	{"describe request", describe_request},
+	{"describe response", describe_response},
+	{"ping request", ping_request},
+	{"ping response", nil_response},
+	{"attach request", attach_request},
+	{"attach response", attach_response},
+	{"detach request", detach_request},
+	{"detach response", nil_response},
+	{"cancel request", cancel_request},
+	{"cancel response", nil_response},
+	{"stats request", stats_request},
+	{"stats response", stats_response},
+	{"sessions request", sessions_request},
+	{"sessions response", sessions_response},
+	{"error response", error_response},
+	{"error response, of the protocol", error_response_protocol},
+	{"error response, with a limit", error_response_limit},
+	{"closed notification", closed_notification},
+};
+
+static void set_up(void)
+{
+	struct sockaddr_in6 *address = (struct sockaddr_in6 *)&inet6.storage;
+
+	inet6.size = sizeof(*address);
+	*address = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(443), .sin6_scope_id = 2};
+	ck_assert_int_eq(inet_pton(AF_INET6, "fe80::1", &address->sin6_addr), 1);
+	server.loop.proactor = &proactor;
+	limits_init(&server.limits);
+	server.sessions = LIST_INIT(server.sessions);
+	server.users = LIST_INIT(server.users);
+	session.server = &server;
+	session.id = 1;
+	session.pid = 4711;
+	session.uid = 1000;
+	session.gid = 100;
+	session.user = &user;
+	session.submitted = 3;
+	session.completed = 2;
+	session.account = (struct account){{1, 2, 4160}};
+	list_append(&server.sessions, &session.link);
+	chunk_pool_init(&server.chunks);
+}
+
+/* ---- the tests ---- */
+
+static void check_bytes(const char *name, struct buffer *buffer)
+{
+	const struct example *example = find(name);
+
+	for (size_t i = 0; i < MIN(example->size, buffer_size(buffer)); i++)
+		ck_assert_msg(example->bytes[i] == buffer_bytes(buffer)[i], "%s: byte %zu is %02x, not %02x", name, i,
+			buffer_bytes(buffer)[i], example->bytes[i]);
+	ck_assert_msg(example->size == buffer_size(buffer), "%s: %zu bytes, not %zu", name, buffer_size(buffer),
+		example->size);
+	buffer_clear(buffer);
+}
+
+START_TEST(what_is_packed_is_what_the_file_says)
+{
+	struct buffer buffer = {0};
+	struct pack pack = pack_into(&buffer);
+
+	set_up();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		pack_row(&pack, &rows[i]);
+		check_bytes(rows[i].name, &buffer);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {
+		messages[i].pack(&pack);
+		check_bytes(messages[i].name, &buffer);
+	}
+	ck_assert(!pack.failed);
+	ck_assert_uint_eq(example_count, ARRAY_SIZE(rows) + ARRAY_SIZE(messages));
+	buffer_deinit(&buffer);
+}
+END_TEST
+
+START_TEST(every_method_has_a_request_and_a_response_in_the_file)
+{
+	char name[NAME_SIZE];
+
+	for (int i = 0; i < PROACTOR_OPCODE_COUNT + METHOD_COUNT; i++) {
+		bool is_operation = i < PROACTOR_OPCODE_COUNT;
+		const char *method =
+			is_operation ? op_table[i].name : method_name((enum method)(i - PROACTOR_OPCODE_COUNT));
+
+		if (is_operation && op_table[i].where != OP_WHERE_WIRE)
+			continue;
+		snprintf(name, sizeof(name), "%s request", method);
+		(void)find(name);
+		snprintf(name, sizeof(name), "%s response", method);
+		(void)find(name);
+	}
+}
+END_TEST
+
+static struct rpc_message parse(const struct example *example)
+{
+	struct rpc_message message;
+	struct limits limits;
+	struct scan scan;
+	const char *reason = "";
+
+	limits_init(&limits);
+	scan_reset(&scan);
+	ck_assert_msg(scan_frame(&scan, example->bytes, example->size, &limits) == SCAN_FRAME, "%s: %s", example->name,
+		scan.reason);
+	ck_assert_uint_eq(scan.size, example->size);
+	ck_assert_msg(rpc_parse(example->bytes, example->size, &message, &reason) == 0, "%s: %s", example->name,
+		reason);
+	return message;
+}
+
+START_TEST(every_example_is_one_message)
+{
+	for (size_t i = 0; i < example_count; i++) {
+		struct rpc_message message = parse(&examples[i]);
+		bool is_request = strstr(examples[i].name, " request") != NULL;
+		bool is_response = strstr(examples[i].name, " response") != NULL;
+
+		ck_assert_msg(message.type ==
+				(is_request                   ? RPC_REQUEST
+						: is_response ? RPC_RESPONSE
+							      : RPC_NOTIFICATION),
+			"%s", examples[i].name);
+	}
+}
+END_TEST
+
+/* Reading is right when packing what was read gives the same bytes again. */
+START_TEST(request_of_the_file_is_read_and_packed_again_the_same)
+{
+	static struct codec_scratch scratch;
+	struct buffer buffer = {0};
+	struct pack pack = pack_into(&buffer);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct proactor_op op = {.opcode = rows[i].op.opcode};
+		struct rpc_error error = {0};
+		struct rpc_message message;
+
+		if (rows[i].is_response)
+			continue;
+		message = parse(find(rows[i].name));
+		ck_assert_ptr_eq(op_find(message.method, message.method_size), &op_table[op.opcode]);
+		ck_assert_msg(codec_read_params(&op_table[op.opcode], message.params, message.param_count, &op,
+				      &scratch, &error),
+			"%s: %s", rows[i].name, error.message);
+		codec_pack_request(&pack, message.msgid, &op);
+		check_bytes(rows[i].name, &buffer);
+	}
+	buffer_deinit(&buffer);
+}
+END_TEST
+
+START_TEST(response_of_the_file_is_read)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint8_t room[16];
+		struct statx stat = {0};
+		struct proactor_address address;
+		struct codec_result result = {.data = room, .size = sizeof(room), .address = &address, .stat = &stat};
+		struct rpc_message message;
+
+		if (!rows[i].is_response)
+			continue;
+		message = parse(find(rows[i].name));
+		assert_result(codec_read_result(rows[i].op.opcode, message.result, &result), 0);
+		ck_assert_msg(result.result == rows[i].result, "%s", rows[i].name);
+		if (rows[i].bytes)
+			ck_assert_mem_eq(room, rows[i].bytes, (size_t)rows[i].result);
+		if (rows[i].op.opcode == PROACTOR_STAT)
+			ck_assert_mem_eq(&stat, &stat_all, sizeof(stat));
+	}
+}
+END_TEST
+
+START_TEST(error_of_the_file_is_read)
+{
+	struct rpc_error error;
+
+	must(rpc_error_parse(parse(find("error response")).error, &error));
+	ck_assert_int_eq(error.code, ENOENT);
+	must(rpc_error_parse(parse(find("error response, of the protocol")).error, &error));
+	ck_assert_int_eq(error.code, RPC_INVALID_PARAMS);
+	must(rpc_error_parse(parse(find("error response, with a limit")).error, &error));
+	ck_assert_int_eq(error.code, EDQUOT);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("golden");
+
+	if (!load("tests/golden/golden.txt")) {
+		perror("tests/golden/golden.txt (to be run at the top of the tree)");
+		return EXIT_FAILURE;
+	}
+	suite_add(suite, what_is_packed_is_what_the_file_says);
+	suite_add(suite, every_method_has_a_request_and_a_response_in_the_file);
+	suite_add(suite, every_example_is_one_message);
+	suite_add(suite, request_of_the_file_is_read_and_packed_again_the_same);
+	suite_add(suite, response_of_the_file_is_read);
+	suite_add(suite, error_of_the_file_is_read);
+	return suite_main(suite);
+}
