@@ -29,7 +29,7 @@ void log_line(enum log_level level, const char *format, ...)
 	if (getenv("JOURNAL_STREAM"))
 		prefix_size = snprintf(line, sizeof(line), "<%d>", (int)level);
 	else
-		prefix_size = snprintf(line, sizeof(line), "%s: ", program_invocation_short_name);
+		prefix_size = snprintf(line, sizeof(line), "%.64s: ", program_invocation_short_name);
 	va_start(arguments, format);
 	size = vsnprintf(line + prefix_size, sizeof(line) - (size_t)prefix_size - 1, format, arguments);
 	va_end(arguments);

@@ -5,6 +5,9 @@
  * own, and since the daemon takes requests in order, it can never meet a later operation that got the same index: that one is
  * pushed, and so sent, after it. Calls that are waited for (attach, detach) have msgids with the highest bit set.
  *
+ * No more is with the daemon than it takes at a time (window.h); beyond that, requests are held back, and an operation that is
+ * cancelled while it is held ends here.
+ *
  * Requests collect in the connection's buffer and leave with one send when the caller polls; all the responses that have come
  * are taken at once. The caller's buffers are touched in poll alone, so that nothing is to be waited for at the end.
  *
@@ -28,20 +31,25 @@
 #include "client/connection.h"
 #include "client/proactor-client.h"
 #include "client/socket_path.h"
+#include "client/window.h"
 #include "driver/driver.h"
 #include "proto/codec.h"
 
 #define CONTROL_MSGID    (UINT32_C(1) << 31)
 #define HELLO_TIMEOUT_NS (10 * NSEC_PER_SEC)
 
-enum { SEND_EARLY_SIZE = 256 * 1024, RESULT_ERRNO_MAX = 4095 };
+/* REQUEST_HEADER_SIZE: what a request with data has besides the data, at most. */
+enum { SEND_EARLY_SIZE = 256 * 1024, RESULT_ERRNO_MAX = 4095, REQUEST_HEADER_SIZE = 64 };
 
 struct remote {
 	struct proactor base;
 	struct connection connection;
-	size_t transfer_size; /* the daemon's limit */
+	struct window window;
+	struct buffer scratch; /* a request that is to be held, while it is packed */
+	size_t transfer_size;  /* the daemon's limit */
 	uint32_t control_count;
-	uint32_t awaited_msgid; /* of the call that is waited for; 0: none */
+	uint32_t awaited_msgid;  /* of the call that is waited for; 0: none */
+	uint32_t awaited_opcode; /* of an operation with the same result */
 	int64_t awaited_result;
 	int epoll_fd;      /* for proactor_fd(); -EBADF until asked for */
 	bool watches_send; /* the epoll set looks for room in the socket too */
@@ -65,6 +73,7 @@ static void end_all(struct remote *remote)
 		if (slot->state == SLOT_IN_FLIGHT)
 			driver_end(&remote->base, slot, -ECONNRESET);
 	}
+	window_deinit(&remote->window);
 }
 
 static void lose(struct remote *remote)
@@ -87,12 +96,12 @@ static int finish_request(struct remote *remote, const struct pack *pack)
 	return 0;
 }
 
-static int pack_attach(struct remote *remote, uint32_t msgid, int fd)
+/* The request that makes a file of @fd, which is the connection's from then on, also on failure. */
+static int send_attach(struct remote *remote, uint32_t msgid, int fd)
 {
 	struct connection *connection = &remote->connection;
-	size_t size_before = buffer_size(&connection->out);
 	struct pack pack = pack_into(&connection->out);
-	int r = connection_attach_fd(connection, size_before, fd);
+	int r = connection_attach_fd(connection, buffer_size(&connection->out), fd);
 
 	if (r < 0) {
 		fd_close(fd);
@@ -100,6 +109,80 @@ static int pack_attach(struct remote *remote, uint32_t msgid, int fd)
 	}
 	rpc_pack_request(&pack, msgid, "attach", 0);
 	return finish_request(remote, &pack);
+}
+
+/* The bytes that @slot's operation transfers at most. */
+static size_t data_size(const struct slot *slot)
+{
+	enum op_result kind = op_table[slot->opcode].result;
+
+	return kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT ? slot->space.size : 0;
+}
+
+static void pack_request(struct pack *pack, const struct proactor_op *op, const struct slot *slot, int fd)
+{
+	if (fd >= 0)
+		rpc_pack_request(pack, slot_index(slot), "attach", 0);
+	else
+		codec_pack_request(pack, slot_index(slot), op);
+}
+
+static int hold(struct remote *remote, const struct proactor_op *op, struct slot *slot, uint64_t cost, int fd)
+{
+	struct pack pack = pack_into(&remote->scratch);
+	struct window_request request = {.key = slot_key(slot), .cost = cost, .fd = fd};
+
+	buffer_clear(&remote->scratch);
+	pack_request(&pack, op, slot, fd);
+	request.size = (uint32_t)buffer_size(&remote->scratch);
+	if (pack.failed || window_hold(&remote->window, &request, buffer_bytes(&remote->scratch)) < 0) {
+		fd_close(fd);
+		return -ENOMEM;
+	}
+	slot->held = true;
+	return 0;
+}
+
+/* Sends the request for @slot, now or when there is room: @op, or what makes a file of @fd where that is not -1. */
+static int send_operation(struct remote *remote, const struct proactor_op *op, struct slot *slot, int fd)
+{
+	uint64_t cost = window_cost(data_size(slot));
+	struct pack pack = pack_into(&remote->connection.out);
+
+	if (!window_admits(&remote->window, cost))
+		return hold(remote, op, slot, cost, fd);
+	window_enter(&remote->window, cost);
+	if (fd >= 0)
+		return send_attach(remote, slot_index(slot), fd);
+	codec_pack_request(&pack, slot_index(slot), op);
+	return finish_request(remote, &pack);
+}
+
+/* Sends what was held and has room now; what was cancelled meanwhile is passed over. */
+static void send_held(struct remote *remote)
+{
+	const struct window_request *request;
+
+	while (remote->connection.error == 0 && (request = window_next(&remote->window))) {
+		struct connection *connection = &remote->connection;
+		struct slot *slot = slots_find(&remote->base.slots, request->key);
+		int r = 0;
+
+		if (!slot || !slot->held) {
+			fd_close(request->fd);
+			window_drop(&remote->window);
+			continue;
+		}
+		if (request->fd >= 0)
+			r = connection_attach_fd(connection, buffer_size(&connection->out), request->fd);
+		if (r < 0 || buffer_append(&connection->out, request + 1, request->size) < 0) {
+			lose(remote);
+			return;
+		}
+		slot->held = false;
+		window_enter(&remote->window, request->cost);
+		window_drop(&remote->window);
+	}
 }
 
 /* ---- operations that are done with the caller's own rights ---- */
@@ -134,7 +217,7 @@ static int donate(struct remote *remote, struct slot *slot, int fd, int64_t *ret
 		*ret_result = fd;
 		return PROACTOR_READY;
 	}
-	r = pack_attach(remote, slot_index(slot), fd);
+	r = send_operation(remote, NULL, slot, fd);
 	return r < 0 ? r : PROACTOR_PENDING;
 }
 
@@ -184,7 +267,6 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *give
 {
 	struct remote *remote = remote_of(proactor);
 	struct proactor_op op = *given;
-	struct pack pack = pack_into(&remote->connection.out);
 	int r;
 
 	if (op_table[op.opcode].where != OP_WHERE_WIRE)
@@ -196,8 +278,7 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *give
 	if (is_done_here(&op))
 		return push_here(remote, &op, slot, ret_result);
 	keep_outputs(remote, &op, slot);
-	codec_pack_request(&pack, slot_index(slot), &op);
-	r = finish_request(remote, &pack);
+	r = send_operation(remote, &op, slot, -1);
 	return r < 0 ? r : PROACTOR_PENDING;
 }
 
@@ -211,8 +292,11 @@ static int remote_cancel(struct proactor *proactor, struct slot *slot)
 	struct remote *remote = remote_of(proactor);
 	struct pack pack = pack_into(&remote->connection.out);
 
-	if (remote->connection.error < 0)
-		return 0; /* it has ended, and waits to be polled */
+	if (slot->held) {
+		slot->held = false;
+		driver_end(proactor, slot, -ECANCELED);
+		return 0;
+	}
 	rpc_pack_request(&pack, control_msgid(remote), "cancel", 1);
 	pack_uint(&pack, slot_index(slot));
 	return finish_request(remote, &pack);
@@ -258,6 +342,8 @@ static int end_operation(struct remote *remote, const struct rpc_message *messag
 
 	if (!slot || slot->state != SLOT_IN_FLIGHT)
 		return -EBADMSG;
+	if (slot->held)
+		return -EBADMSG;
 	kind = op_table[slot->opcode].result;
 	if (kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT) {
 		result.data = slot->space.data;
@@ -269,6 +355,7 @@ static int end_operation(struct remote *remote, const struct rpc_message *messag
 	}
 	if (read_response(message, slot->opcode, &result) < 0)
 		return -EBADMSG;
+	window_leave(&remote->window, window_cost(data_size(slot)));
 	driver_end(&remote->base, slot, result.result);
 	return 0;
 }
@@ -276,17 +363,12 @@ static int end_operation(struct remote *remote, const struct rpc_message *messag
 static int end_control(struct remote *remote, const struct rpc_message *message)
 {
 	struct codec_result result = {0};
-	struct reader reader = message->result;
-	struct value value;
 
 	/* what became of a cancellation is seen by the operation itself */
 	if (message->msgid != remote->awaited_msgid)
 		return 0;
 	remote->awaited_msgid = 0;
-	if (reader_next(&reader, &value) < 0)
-		return -EBADMSG;
-	/* detach answers nil, attach a file */
-	if (read_response(message, value.token.type == TOKEN_NIL ? PROACTOR_NOP : PROACTOR_OPEN, &result) < 0)
+	if (read_response(message, remote->awaited_opcode, &result) < 0)
 		return -EBADMSG;
 	remote->awaited_result = result.result;
 	return 0;
@@ -319,6 +401,8 @@ static void take_messages(struct remote *remote)
 	}
 	if (r < 0)
 		lose(remote);
+	else
+		send_held(remote);
 }
 
 /* ---- waiting ---- */
@@ -348,9 +432,11 @@ static int remote_wait(struct proactor *proactor, uint64_t deadline_ns)
 	uint64_t count;
 	bool blocks;
 
+	proactor->stats.enters++;
 	(void)connection_send(&remote->connection);
 	/* with nothing else to wait for, the receive itself can wait */
-	blocks = wake_fd < 0 && deadline_ns == CLOCK_NEVER && !connection_has_output(&remote->connection);
+	blocks = wake_fd < 0 && deadline_ns == CLOCK_NEVER && !connection_has_output(&remote->connection) &&
+		remote->connection.error == 0;
 	if (!blocks && (deadline_ns != 0 || wake_fd >= 0)) {
 		r = connection_wait(&remote->connection, wake_fd, deadline_ns);
 		if (r < 0)
@@ -396,10 +482,14 @@ static int remote_watch(struct proactor *proactor)
 
 /* ---- files ---- */
 
-/* Waits for the answer to the control request that was packed last. Operations that end meanwhile wait to be polled. */
-static int64_t await(struct remote *remote, uint32_t msgid)
+/*
+ * Waits for the answer to the control request that was packed last, whose result is as @opcode's. Operations that end
+ * meanwhile wait to be polled.
+ */
+static int64_t await(struct remote *remote, uint32_t msgid, uint32_t opcode)
 {
 	remote->awaited_msgid = msgid;
+	remote->awaited_opcode = opcode;
 	while (remote->awaited_msgid != 0) {
 		if (remote->connection.error < 0)
 			return -ECONNRESET;
@@ -424,10 +514,10 @@ static int remote_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return -errno;
-	r = pack_attach(remote, msgid, copy);
+	r = send_attach(remote, msgid, copy);
 	if (r < 0)
 		return r;
-	file = await(remote, msgid);
+	file = await(remote, msgid, PROACTOR_OPEN);
 	if (file < 0)
 		return (int)file;
 	fd_close(fd);
@@ -450,7 +540,7 @@ static int remote_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 	pack_int(&pack, file);
 	r = finish_request(remote, &pack);
 	if (r >= 0)
-		r = (int)await(remote, msgid);
+		r = (int)await(remote, msgid, PROACTOR_NOP);
 	return r < 0 ? r : connection_take_fd(&remote->connection, ret_fd);
 }
 
@@ -473,6 +563,8 @@ static void remote_free(struct proactor *proactor)
 	struct remote *remote = remote_of(proactor);
 
 	connection_deinit(&remote->connection);
+	window_deinit(&remote->window);
+	buffer_deinit(&remote->scratch);
 	fd_close(remote->epoll_fd);
 	free(remote);
 }
@@ -512,11 +604,18 @@ static bool find_key(struct reader *reader, const char *key)
 	return false;
 }
 
+/* The limit called @name in what `hello` answered. */
+static bool find_limit(struct reader hello, const char *name, uint64_t *ret_value)
+{
+	return find_key(&hello, "limits") && find_key(&hello, name) && reader_uint(&hello, INT64_MAX, ret_value) == 0 &&
+		*ret_value > 0;
+}
+
 static int hello(struct remote *remote)
 {
+	uint64_t transfer_size, frame_size, operation_count, memory_size;
 	struct rpc_message response;
 	struct rpc_error error;
-	uint64_t transfer_size;
 	int r;
 
 	r = call_run(&remote->connection, "hello", NULL, 0, clock_now_ns() + HELLO_TIMEOUT_NS, &response, &error);
@@ -524,10 +623,13 @@ static int hello(struct remote *remote)
 		return r;
 	if (error.code != 0)
 		return (int)result_of_error(&error);
-	if (!find_key(&response.result, "limits") || !find_key(&response.result, "transfer_size") ||
-		reader_uint(&response.result, SIZE_MAX, &transfer_size) < 0 || transfer_size == 0)
+	if (!find_limit(response.result, "transfer_size", &transfer_size) ||
+		!find_limit(response.result, "frame_size", &frame_size) || frame_size <= REQUEST_HEADER_SIZE ||
+		!find_limit(response.result, "operations", &operation_count) ||
+		!find_limit(response.result, "memory", &memory_size))
 		return -EPROTO;
-	remote->transfer_size = transfer_size;
+	remote->transfer_size = MIN(transfer_size, frame_size - REQUEST_HEADER_SIZE);
+	window_init(&remote->window, operation_count, memory_size);
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct user {
 	struct list link;
 	uid_t uid;
 	uint64_t session_count;
+	uint64_t input_size; /* bytes of buffers for messages that are not whole yet */
 	struct account account;
 };
 

@@ -52,7 +52,7 @@ static enum outcome request(struct session *session, const struct rpc_message *m
 	enum method method = method_find(message->method, message->method_size);
 	struct rpc_error error = {0};
 
-	if (session->state == SESSION_DRAINING) {
+	if (session->state == SESSION_DRAINING && method != METHOD_CANCEL) {
 		rpc_error_set(&error, ESHUTDOWN, "proactord is shutting down and takes no more calls");
 	} else if (map_find(&session->operations_by_msgid, message->msgid)) {
 		rpc_error_set(&error, RPC_INVALID_REQUEST, "msgid %u is in flight already", message->msgid);
@@ -75,7 +75,7 @@ static enum outcome broken(struct session *session, const struct rpc_message *me
 	if (message->type == RPC_REQUEST)
 		return refuse(session, message->msgid, &error);
 	session->server->stats.sessions_failed++;
-	session_fail(session, error.code, error.message);
+	session_fail(session, &error);
 	return FRAME_DONE;
 }
 
@@ -116,7 +116,7 @@ void dispatch(struct session *session)
 		if (result == SCAN_BAD) {
 			rpc_error_set(&error, RPC_PARSE_ERROR, "%s", inbox->scan.reason);
 			server->stats.sessions_failed++;
-			session_fail(session, error.code, error.message);
+			session_fail(session, &error);
 			return;
 		}
 		if (frame(session, bytes, inbox->scan.size) == FRAME_STALLED) {

@@ -24,9 +24,10 @@ void inbox_init(struct inbox *inbox)
 	scan_reset(&inbox->scan);
 }
 
-void inbox_deinit(struct inbox *inbox)
+void inbox_deinit(struct inbox *inbox, struct user *user)
 {
 	assert(!inbox->receiving.pending && !inbox->watching.pending);
+	user->input_size -= inbox->charged_size;
 	(void)inbox_drop_fds(inbox);
 	buffer_deinit(&inbox->bytes);
 }
@@ -37,6 +38,7 @@ static void keep_fds(struct inbox *inbox, struct stats *stats)
 {
 	struct msghdr *message = &inbox->message;
 
+	inbox->fds_cut = inbox->fds_cut || message->msg_flags & MSG_CTRUNC;
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
 		size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		int fd;
@@ -60,7 +62,7 @@ int inbox_take_fd(struct inbox *inbox)
 	int fd = inbox->fds[0];
 
 	if (inbox->fd_count == 0)
-		return -EBADF;
+		return inbox->fds_cut ? -EMFILE : -EBADF;
 	inbox->fd_count--;
 	memmove(inbox->fds, inbox->fds + 1, inbox->fd_count * sizeof(inbox->fds[0]));
 	return fd;
@@ -70,12 +72,33 @@ unsigned inbox_drop_fds(struct inbox *inbox)
 {
 	unsigned count = inbox->fd_count;
 
+	inbox->fds_cut = false;
 	while (inbox->fd_count > 0)
 		(void)fd_close(inbox->fds[--inbox->fd_count]);
 	return count;
 }
 
 /* ---- receiving ---- */
+
+/*
+ * Charges the user for what the buffer is larger than it begins with. There is no waiting for room: sessions that hold parts of
+ * messages might all wait for each other. False: the session has failed.
+ */
+static bool charge(struct session *session)
+{
+	struct inbox *inbox = &session->inbox;
+	uint64_t *used = &session->user->input_size, max = session->server->limits.value[LIMIT_USER_INPUT];
+	struct rpc_error error = {0};
+
+	*used -= inbox->charged_size;
+	inbox->charged_size = inbox->bytes.capacity - MIN(inbox->bytes.capacity, (size_t)RECEIVE_SIZE_MIN);
+	*used += inbox->charged_size;
+	if (*used <= max)
+		return true;
+	rpc_error_set_limit(&error, EDQUOT, LIMIT_USER_INPUT, max, *used);
+	session_fail(session, &error);
+	return false;
+}
 
 static void receive(struct session *session)
 {
@@ -93,6 +116,8 @@ static void receive(struct session *session)
 		session_close(session);
 		return;
 	}
+	if (!charge(session))
+		return;
 	inbox->room = (struct iovec){.iov_base = bytes->data + bytes->tail, .iov_len = buffer_room(bytes)};
 	inbox->message = (struct msghdr){
 		.msg_iov = &inbox->room,

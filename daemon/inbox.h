@@ -13,6 +13,7 @@
 #include "proto/scan.h"
 
 struct session;
+struct user;
 
 struct inbox {
 	struct task receiving;
@@ -22,6 +23,8 @@ struct inbox {
 	struct scan scan;
 	int fds[RPC_FDS_MAX]; /* that came and were not taken yet, in order */
 	unsigned fd_count;
+	bool fds_cut;          /* more came than there was room for */
+	uint64_t charged_size; /* of the buffer, to the user */
 
 	struct msghdr message;
 	struct iovec room;
@@ -30,8 +33,8 @@ struct inbox {
 
 void inbox_init(struct inbox *inbox);
 
-/* Closes what was not taken. Nothing may be in flight. */
-void inbox_deinit(struct inbox *inbox);
+/* Closes what was not taken, and releases what @user was charged. Nothing may be in flight. */
+void inbox_deinit(struct inbox *inbox, struct user *user);
 
 /* Goes on with the frames that are there, then with receiving. */
 void inbox_resume(struct session *session);
@@ -39,7 +42,7 @@ void inbox_resume(struct session *session);
 /* Watches for the end of the connection, instead of receiving. */
 void inbox_watch(struct session *session);
 
-/* The next descriptor that came, now the caller's. -EBADF: none did. */
+/* The next descriptor that came, now the caller's. -EBADF: none did. -EMFILE: one did, and there was no room for it. */
 int inbox_take_fd(struct inbox *inbox);
 
 /* Closes what came unasked; called between frames when all bytes are dispatched. Returns how many. */

@@ -5,18 +5,20 @@
 #include <inttypes.h>
 
 #include "base/cleanup.h"
-#include "daemon/operation.h"
+#include "daemon/policy.h"
 #include "daemon/reply.h"
 #include "daemon/report.h"
 
 static bool hello(struct session *session, const struct rpc_message *message, struct rpc_error *error)
 {
 	struct reader params = message->params;
+	struct value version;
 	struct pack pack;
-	uint64_t version;
+	int64_t number;
 
 	if (message->param_count > 0 &&
-		(reader_uint(&params, UINT32_MAX, &version) < 0 || version == 0)) {
+		(reader_next(&params, &version) < 0 ||
+			(version.token.type != TOKEN_NIL && !value_int(&version, 1, UINT32_MAX, &number)))) {
 		method_error_param(METHOD_HELLO, 0, "a version of the protocol, from 1", error);
 		return false;
 	}
@@ -44,9 +46,11 @@ static bool attach(struct session *session, const struct rpc_message *message, s
 	int64_t file;
 
 	if (fd < 0) {
-		rpc_error_set(error, EBADF, "attach: no descriptor came with the message (SCM_RIGHTS)");
+		rpc_error_set(error, -fd, "attach: no descriptor came with the message (SCM_RIGHTS)");
 		return false;
 	}
+	if (!policy_allows_fd(session, fd, error))
+		return false;
 	if (!account_charge(&session->account, session->user, &session->server->limits, RESOURCE_FILES, 1, &shortage)) {
 		rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
 		return false;

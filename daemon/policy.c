@@ -3,11 +3,36 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
 
 static bool refuse(struct rpc_error *error, const char *what)
 {
 	rpc_error_set(error, EACCES, "%s", what);
 	return false;
+}
+
+/* Whether the socket @fd, whose own address is @address, is the other end of a connection to our listener. */
+static bool is_connected_to_us(const struct server *server, int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
+
+	return server->address.size > sizeof(sa_family_t) && getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+		size == server->address.size && memcmp(&peer, &server->address.storage, size) == 0;
+}
+
+bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *error)
+{
+	int domain;
+	socklen_t size = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_UNIX)
+		return true;
+	if (!session->trusted)
+		return refuse(error, "attach: on a unix socket the daemon would speak in its own name");
+	return !is_connected_to_us(session->server, fd) ||
+		refuse(error, "attach: this is a connection to the daemon itself");
 }
 
 static bool is_privileged_port(const struct proactor_address *address)

@@ -10,5 +10,13 @@
 #include "daemon/session.h"
 #include "proto/rpc.h"
 
+/*
+ * Whether @session may attach @fd. False: @error says why not.
+ *
+ * A message on a Unix socket carries the credentials of who sends it, and that is the daemon: for strangers it would speak in its
+ * own name. And a client's end of its own connection would keep the connection open for ever.
+ */
+bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *error);
+
 /* Whether @session may do @op, as decoded. False: @error says why not. */
 bool policy_allows(const struct session *session, const struct proactor_op *op, struct rpc_error *error);

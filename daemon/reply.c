@@ -35,14 +35,15 @@ void reply_nil(struct session *session, uint32_t msgid)
 
 void reply_end_with_fd(struct session *session, struct pack *pack, int fd)
 {
-	struct shortage shortage;
-	struct chunk *chunk = pack->failed ? NULL : session_take_chunk(session, buffer_size(pack->buffer), &shortage);
+	struct chunk *chunk = pack->failed ? NULL : chunk_new(&session->server->chunks, buffer_size(pack->buffer));
 
 	if (!chunk) {
 		fd_close(fd);
 		session_close(session);
 		return;
 	}
+	/* as in outbox_append(): an answer has to go out */
+	account_force(&session->account, session->user, RESOURCE_MEMORY, chunk->capacity);
 	memcpy(chunk->bytes + chunk->tail, buffer_bytes(pack->buffer), buffer_size(pack->buffer));
 	chunk->tail += buffer_size(pack->buffer);
 	chunk->fd = fd;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -121,6 +122,9 @@ int server_init(struct server *server, struct proactor *proactor, const struct s
 	server->stats.started_ns = server->loop.now_ns;
 	chunk_pool_init(&server->chunks);
 	slab_init(&server->operations, sizeof(struct operation));
+	server->address.size = sizeof(server->address.storage);
+	if (getsockname(options->listen_fd, &server->address.any, &server->address.size) < 0)
+		return -errno;
 	r = proactor_attach(proactor, options->listen_fd, &server->listener);
 	if (r < 0)
 		return r;
@@ -175,7 +179,7 @@ static void drain_session(struct session *session)
 static void stop(struct server *server)
 {
 	server->state = SERVER_STOPPING;
-	for_each_session(server, session_close);
+	for_each_session(server, session_stop);
 }
 
 static void drained(struct task *task, int64_t result)

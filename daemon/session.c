@@ -57,7 +57,7 @@ static void check_room(struct session *session)
 	if (error.code == 0)
 		return;
 	session->server->stats.sessions_refused++;
-	session_fail(session, error.code, error.message);
+	session_fail(session, &error);
 }
 
 int session_new(struct server *server, int fd)
@@ -147,34 +147,41 @@ void session_drain(struct session *session)
 	list_remove(&session->stalled_link);
 }
 
-void session_fail(struct session *session, int code, const char *reason)
+/* Ends without waiting: what is in flight is cancelled and answered, and the answers sent as far as they go at once. */
+static void hurry(struct session *session)
+{
+	session_drain(session);
+	session->outbox.hurry = true;
+	operation_cancel_all(session);
+	loop_cancel(session_loop(session), &session->outbox.sending);
+}
+
+void session_stop(struct session *session)
+{
+	if (session->state != SESSION_CLOSING)
+		hurry(session);
+}
+
+void session_fail(struct session *session, const struct rpc_error *error)
 {
 	struct buffer *scratch = &session->server->scratch;
 	struct pack pack = pack_into(scratch);
 
-	if (session->state != SESSION_OPEN)
+	if (session->state == SESSION_CLOSING || session->outbox.hurry)
 		return;
 	if (log_limit_allows(&session->server->complaints))
 		log_warning("session %" PRIu64 " (pid %d, uid %u): %s", session->id, (int)session->pid,
-			(unsigned)session->uid, reason);
+			(unsigned)session->uid, error->message);
 	buffer_clear(scratch);
 	pack_array(&pack, 3);
 	pack_uint(&pack, RPC_NOTIFICATION);
 	pack_str(&pack, "closed");
 	pack_array(&pack, 1);
-	pack_array(&pack, 2);
-	pack_int(&pack, code);
-	pack_str(&pack, reason);
-	if (pack.failed) {
+	rpc_pack_error_value(&pack, error);
+	if (pack.failed)
 		session_close(session);
-		return;
-	}
-	if (!outbox_append(session, buffer_bytes(scratch), buffer_size(scratch)))
-		return;
-	session->outbox.hurry = true;
-	session_drain(session);
-	operation_cancel_all(session);
-	loop_cancel(session_loop(session), &session->outbox.sending);
+	else if (outbox_append(session, buffer_bytes(scratch), buffer_size(scratch)))
+		hurry(session);
 }
 
 void session_close(struct session *session)
@@ -212,7 +219,7 @@ static void free_session(struct session *session)
 	outbox_clear(session);
 	close_files(session);
 	loop_close(&server->loop, session->socket);
-	inbox_deinit(&session->inbox);
+	inbox_deinit(&session->inbox, session->user);
 	files_deinit(&session->files);
 	map_deinit(&session->operations_by_msgid);
 	user_leave(session->user);

@@ -20,6 +20,7 @@
 #include "daemon/inbox.h"
 #include "daemon/outbox.h"
 #include "daemon/server.h"
+#include "proto/rpc.h"
 
 enum session_state { SESSION_OPEN, SESSION_DRAINING, SESSION_CLOSING };
 
@@ -63,7 +64,10 @@ void session_drain(struct session *session);
  * The client broke the protocol, or there is no room for it: tells it why in a last message, as far as it takes it at once,
  * and closes.
  */
-void session_fail(struct session *session, int code, const char *reason);
+void session_fail(struct session *session, const struct rpc_error *error);
+
+/* The server does not wait any longer: what is in flight is cancelled and answered, as far as it goes at once. */
+void session_stop(struct session *session);
 
 /* Something of the session has ended: takes the next step towards its end. It may be gone afterwards. */
 void session_progress(struct session *session);

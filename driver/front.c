@@ -304,9 +304,9 @@ int proactor_poll(struct proactor *proactor, const struct timespec *timeout, str
 	if (taken > 0)
 		return (int)taken;
 	r = poll_asleep(proactor, timeout, entries, count);
-	/* from here on the caller may wait on proactor_fd(): let a notification reach it there */
-	if (proactor->external_loop && proactor->handle)
-		(void)handle_begin_sleep(proactor->handle);
+	/* from here on the caller may wait on proactor_fd(): let a notification reach it there, or take one that just came */
+	if (proactor->external_loop && proactor->handle && !handle_begin_sleep(proactor->handle) && r == -ETIME)
+		return handle_end_sleep(proactor->handle) ? 0 : r;
 	return r;
 }
 

@@ -40,6 +40,7 @@ extern "C" {
 
 struct msghdr;
 struct statx;
+struct timespec;
 
 struct proactor;        /* one engine and its operations */
 struct proactor_handle; /* wakes a proactor from anywhere */
@@ -352,9 +353,10 @@ struct proactor_handle *proactor_handle_free(struct proactor_handle *handle);
 
 /*
  * A descriptor that polls readable when proactor_poll() would return at once, for programs with an event loop of their own.
- * Owned by the proactor, the same on each call. Before each wait on it, call proactor_poll() with a zero time-out until it
- * says -ETIME: that also submits what was pushed.
- * -ENOMEM, -EMFILE.
+ * Owned by the proactor, the same on each call. Call it first before the first push: an io_uring has to be made anew for it,
+ * in a mode in which completions are posted while nobody waits in it. Before each wait on the descriptor, call
+ * proactor_poll() with a zero time-out until it says -ETIME: that also submits what was pushed.
+ * -EBUSY: the first call came with operations in flight. -ENOMEM, -EMFILE.
  */
 int proactor_fd(struct proactor *proactor, int *ret_fd);
 

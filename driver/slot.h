@@ -25,6 +25,7 @@ struct slot {
 	uint8_t state;      /* enum slot_state */
 	bool cancelled;     /* proactor_cancel() came while it was in flight */
 	uint8_t stash_kind; /* whose @stash is: the driver's business; 0: there is none */
+	bool held;          /* the driver has not started it yet; in flight all the same */
 	void *context;
 	int64_t result; /* once QUEUED or ENDED */
 	void *stash;    /* what the driver copied, until pop */
@@ -103,6 +104,7 @@ static inline struct slot *slots_take(struct slots *slots)
 	slots->free = slot->next;
 	slot->state = SLOT_IN_FLIGHT;
 	slot->cancelled = false;
+	slot->held = false;
 	return slot;
 }
 

@@ -106,9 +106,9 @@ static int64_t error_of(const struct slot *slot, int32_t res)
 {
 	if (slot->opcode == PROACTOR_TIMEOUT && res == -ETIME)
 		return 0;
-	/* a worker that was signalled out of its wait says EINTR */
-	if (slot->cancelled && res == -EINTR)
-		return -ECANCELED;
+	/* a worker that was signalled out of its wait says EINTR, or one of the kernel's own names for it (ERESTARTSYS, …) */
+	if (res == -EINTR || (res <= -512 && res >= -516))
+		return slot->cancelled ? -ECANCELED : -EINTR;
 	return res;
 }
 
@@ -168,9 +168,24 @@ static int uring_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 	return 0;
 }
 
+/*
+ * With deferred task work nothing is posted until this thread enters, and who polls the ring's descriptor meanwhile sleeps on:
+ * a ring that is to be polled is made without (tests/kernel/ring_fd_wakes_poll.c).
+ */
 static int uring_fd(struct proactor *proactor, int *ret_fd)
 {
-	*ret_fd = uring_of(proactor)->ring.ring_fd;
+	struct uring *uring = uring_of(proactor);
+	char reason[DRIVER_REASON_SIZE];
+	int r;
+
+	if (uring->defers) {
+		if (driver_in_flight(proactor) > 0)
+			return -EBUSY;
+		r = uring_setup_again(uring, reason);
+		if (r < 0)
+			return r;
+	}
+	*ret_fd = uring->ring.ring_fd;
 	return 0;
 }
 

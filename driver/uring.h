@@ -52,6 +52,8 @@ struct uring {
 	int enter_fd;         /* the ring, or its index among the registered rings */
 	unsigned wait_flags;  /* for each that waits */
 	bool doorbell_armed;
+	bool defers; /* completions are posted by our enters only */
+	struct proactor_options options; /* of which it was made; no pointers of it are looked at later */
 	bool op_supported[PROACTOR_OPCODE_COUNT]; /* by the kernel; the rest is done by system call when pushed */
 
 	struct slab addresses; /* copies of addresses and of short paths */
@@ -70,6 +72,9 @@ static inline struct uring *uring_of(struct proactor *proactor)
 
 /* Makes the ring and finds out what it can do. On failure @reason says in a line why. */
 int uring_setup(struct uring *uring, const struct proactor_options *options, char *reason);
+
+/* Makes another ring in its place, one whose descriptor may be polled. Nothing may be in flight. On failure it stays. */
+int uring_setup_again(struct uring *uring, char *reason);
 
 /* Idempotent, also on a zeroed one. Nothing may be in flight. */
 void uring_teardown(struct uring *uring);

@@ -14,6 +14,17 @@
 #include "base/clock.h"
 #include "driver/uring.h"
 
+/* The descriptor of a file. What is none becomes -1, and EBADF, rather than another file by losing its upper bits. */
+static int fd_of(int64_t file)
+{
+	return file >= 0 && file <= INT32_MAX ? (int)file : -1;
+}
+
+static int dir_fd_of(int64_t dir)
+{
+	return dir == PROACTOR_CWD ? AT_FDCWD : fd_of(dir);
+}
+
 static const void *stash(struct uring *uring, struct slot *slot, const void *bytes, size_t size)
 {
 	bool is_short = size <= STASH_SHORT_SIZE;
@@ -52,7 +63,7 @@ static __attribute__((noinline)) int prep_open(struct uring *uring, struct io_ur
 
 	if (!path)
 		return -ENOMEM;
-	io_uring_prep_openat(sqe, (int)op->open.dir, path, op->open.flags | O_CLOEXEC, op->open.mode);
+	io_uring_prep_openat(sqe, dir_fd_of(op->open.dir), path, op->open.flags | O_CLOEXEC, op->open.mode);
 	return 0;
 }
 
@@ -64,7 +75,7 @@ static __attribute__((noinline)) int prep_stat(struct uring *uring, struct io_ur
 
 	if (!path)
 		return -ENOMEM;
-	io_uring_prep_statx(sqe, (int)op->stat.dir, path, (int)op->stat.flags | empty, op->stat.mask, op->stat.stat);
+	io_uring_prep_statx(sqe, dir_fd_of(op->stat.dir), path, (int)op->stat.flags | empty, op->stat.mask, op->stat.stat);
 	return 0;
 }
 
@@ -76,7 +87,7 @@ static __attribute__((noinline)) int prep_address(struct uring *uring, struct io
 
 	if (!copy)
 		return -ENOMEM;
-	io_uring_prep_rw(opcode, sqe, (int)file, copy, 0, address->size);
+	io_uring_prep_rw(opcode, sqe, fd_of(file), copy, 0, address->size);
 	return 0;
 }
 
@@ -92,7 +103,7 @@ static void prep_accept(struct io_uring_sqe *sqe, int64_t file, struct proactor_
 {
 	if (address)
 		address->size = sizeof(address->storage);
-	io_uring_prep_accept(sqe, (int)file, address ? &address->any : NULL, address ? &address->size : NULL,
+	io_uring_prep_accept(sqe, fd_of(file), address ? &address->any : NULL, address ? &address->size : NULL,
 		SOCK_CLOEXEC);
 }
 
@@ -110,17 +121,17 @@ int uring_prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proac
 	case PROACTOR_NOP: io_uring_prep_nop(sqe); break;
 	case PROACTOR_TIMEOUT: prep_timeout(sqe, op->timeout.duration_ns, slot); break;
 	case PROACTOR_OPEN: return prep_open(uring, sqe, op, slot);
-	case PROACTOR_CLOSE: io_uring_prep_close(sqe, (int)op->close.file); break;
+	case PROACTOR_CLOSE: io_uring_prep_close(sqe, fd_of(op->close.file)); break;
 	case PROACTOR_READ:
-		io_uring_prep_read(sqe, (int)op->read.file, op->read.data, transfer_size(op->read.size),
+		io_uring_prep_read(sqe, fd_of(op->read.file), op->read.data, transfer_size(op->read.size),
 			(uint64_t)op->read.offset);
 		break;
 	case PROACTOR_WRITE:
-		io_uring_prep_write(sqe, (int)op->write.file, op->write.data, transfer_size(op->write.size),
+		io_uring_prep_write(sqe, fd_of(op->write.file), op->write.data, transfer_size(op->write.size),
 			(uint64_t)op->write.offset);
 		break;
 	case PROACTOR_FSYNC:
-		io_uring_prep_fsync(sqe, (int)op->fsync.file, op->fsync.data_only ? IORING_FSYNC_DATASYNC : 0);
+		io_uring_prep_fsync(sqe, fd_of(op->fsync.file), op->fsync.data_only ? IORING_FSYNC_DATASYNC : 0);
 		break;
 	case PROACTOR_STAT: return prep_stat(uring, sqe, op, slot);
 	case PROACTOR_SOCKET:
@@ -128,27 +139,27 @@ int uring_prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proac
 		break;
 	case PROACTOR_BIND: return prep_address(uring, sqe, URING_OP_BIND, op->bind.file, op->bind.address, slot);
 	case PROACTOR_LISTEN:
-		io_uring_prep_rw(URING_OP_LISTEN, sqe, (int)op->listen.file, NULL, (unsigned)op->listen.backlog, 0);
+		io_uring_prep_rw(URING_OP_LISTEN, sqe, fd_of(op->listen.file), NULL, (unsigned)op->listen.backlog, 0);
 		break;
 	case PROACTOR_ACCEPT: prep_accept(sqe, op->accept.file, op->accept.address); break;
 	case PROACTOR_CONNECT:
 		return prep_address(uring, sqe, IORING_OP_CONNECT, op->connect.file, op->connect.address, slot);
-	case PROACTOR_SHUTDOWN: io_uring_prep_shutdown(sqe, (int)op->shutdown.file, op->shutdown.how); break;
+	case PROACTOR_SHUTDOWN: io_uring_prep_shutdown(sqe, fd_of(op->shutdown.file), op->shutdown.how); break;
 	case PROACTOR_RECV:
-		io_uring_prep_recv(sqe, (int)op->recv.file, op->recv.data, transfer_size(op->recv.size),
+		io_uring_prep_recv(sqe, fd_of(op->recv.file), op->recv.data, transfer_size(op->recv.size),
 			(int)op->recv.flags);
 		break;
 	case PROACTOR_SEND:
-		io_uring_prep_send(sqe, (int)op->send.file, op->send.data, transfer_size(op->send.size),
+		io_uring_prep_send(sqe, fd_of(op->send.file), op->send.data, transfer_size(op->send.size),
 			(int)(op->send.flags | MSG_NOSIGNAL));
 		break;
-	case PROACTOR_POLL: io_uring_prep_poll_add(sqe, (int)op->poll.file, op->poll.events); break;
+	case PROACTOR_POLL: io_uring_prep_poll_add(sqe, fd_of(op->poll.file), op->poll.events); break;
 	case PROACTOR_RECVMSG:
-		io_uring_prep_recvmsg(sqe, (int)op->recvmsg.file, op->recvmsg.message,
+		io_uring_prep_recvmsg(sqe, fd_of(op->recvmsg.file), op->recvmsg.message,
 			op->recvmsg.flags | MSG_CMSG_CLOEXEC);
 		break;
 	case PROACTOR_SENDMSG:
-		io_uring_prep_sendmsg(sqe, (int)op->sendmsg.file, op->sendmsg.message,
+		io_uring_prep_sendmsg(sqe, fd_of(op->sendmsg.file), op->sendmsg.message,
 			op->sendmsg.flags | MSG_NOSIGNAL);
 		break;
 	case PROACTOR_OPCODE_COUNT: assert(!"checked by op_check()");
@@ -167,9 +178,9 @@ int64_t uring_call(const struct proactor_op *op)
 	case PROACTOR_SOCKET:
 		return result_of(socket(op->socket.domain, op->socket.type | SOCK_CLOEXEC, op->socket.protocol));
 	case PROACTOR_BIND:
-		return result_of(bind((int)op->bind.file, &op->bind.address->any, op->bind.address->size));
-	case PROACTOR_LISTEN: return result_of(listen((int)op->listen.file, op->listen.backlog));
-	case PROACTOR_SHUTDOWN: return result_of(shutdown((int)op->shutdown.file, op->shutdown.how));
+		return result_of(bind(fd_of(op->bind.file), &op->bind.address->any, op->bind.address->size));
+	case PROACTOR_LISTEN: return result_of(listen(fd_of(op->listen.file), op->listen.backlog));
+	case PROACTOR_SHUTDOWN: return result_of(shutdown(fd_of(op->shutdown.file), op->shutdown.how));
 	default: return -EOPNOTSUPP;
 	}
 }

@@ -27,11 +27,13 @@ static const unsigned setup_flags[] = {
 /* Without these we would have to lose completions (NODROP), keep copies (SUBMIT_STABLE) or race with timers (EXT_ARG). */
 enum { FEATURES_NEEDED = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG | IORING_FEAT_SINGLE_MMAP };
 
-static int try_setup(struct io_uring_params *ret_params, const struct proactor_options *options)
+static int try_setup(struct io_uring_params *ret_params, const struct proactor_options *options, bool may_defer)
 {
 	int fd = -EINVAL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(setup_flags) && fd == -EINVAL; i++) {
+		if (setup_flags[i] & IORING_SETUP_DEFER_TASKRUN && !may_defer)
+			continue;
 		*ret_params = (struct io_uring_params){
 			.flags = setup_flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
 			.cq_entries = MAX(options->completion_capacity, options->capacity),
@@ -124,6 +126,7 @@ static void fill_indirection(struct uring *uring, const struct io_uring_params *
 
 static void use_features(struct uring *uring, const struct io_uring_params *params)
 {
+	uring->defers = params->flags & IORING_SETUP_DEFER_TASKRUN;
 	uring->enter_flags = IORING_ENTER_GETEVENTS;
 	if (params->features & URING_FEATURE_NO_IOWAIT)
 		uring->wait_flags = URING_ENTER_NO_IOWAIT;
@@ -136,12 +139,12 @@ static void use_features(struct uring *uring, const struct io_uring_params *para
 	(void)io_uring_ring_dontfork(&uring->ring);
 }
 
-int uring_setup(struct uring *uring, const struct proactor_options *options, char *reason)
+static int setup(struct uring *uring, const struct proactor_options *options, bool may_defer, char *reason)
 {
 	struct io_uring_params params;
 	int fd, r;
 
-	fd = try_setup(&params, options);
+	fd = try_setup(&params, options, may_defer);
 	if (fd < 0) {
 		explain(fd, reason);
 		return fd;
@@ -163,6 +166,31 @@ int uring_setup(struct uring *uring, const struct proactor_options *options, cha
 		return r;
 	fill_indirection(uring, &params);
 	use_features(uring, &params);
+	return 0;
+}
+
+int uring_setup(struct uring *uring, const struct proactor_options *options, char *reason)
+{
+	uring->options = *options;
+	return setup(uring, options, true, reason);
+}
+
+int uring_setup_again(struct uring *uring, char *reason)
+{
+	struct uring other = {.base.stats = uring->base.stats};
+	int r = setup(&other, &uring->options, false, reason);
+
+	if (r < 0) {
+		uring_teardown(&other);
+		return r;
+	}
+	uring_teardown(uring);
+	uring->ring = other.ring;
+	uring->submitted = uring->filled = uring->reaped = uring->posted_at_enter = 0;
+	uring->enter_flags = other.enter_flags;
+	uring->enter_fd = other.enter_fd;
+	uring->doorbell_armed = false; /* it went with the ring; wait() arms it again */
+	uring->defers = other.defers;
 	return 0;
 }
 

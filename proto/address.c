@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "proto/utf8.h"
+
 /* A numeric host and a port. Both families' structures begin alike, but for where the address stands. */
 static int read_inet(struct reader *reader, int family, void *host, in_port_t *port)
 {
@@ -15,7 +17,7 @@ static int read_inet(struct reader *reader, int family, void *host, in_port_t *p
 	uint64_t number;
 	size_t size;
 
-	if (reader_bytes(reader, &bytes, &size) < 0 || size >= sizeof(text))
+	if (reader_bytes(reader, &bytes, &size) < 0 || size >= sizeof(text) || memchr(bytes, '\0', size))
 		return -EPROTO;
 	memcpy(text, bytes, size);
 	text[size] = '\0';
@@ -57,16 +59,18 @@ static int read_unix(struct reader *reader, uint32_t count, struct proactor_addr
 {
 	struct sockaddr_un *local = (struct sockaddr_un *)&address->storage;
 	const uint8_t *path;
+	bool is_path;
 	size_t size;
 
 	*local = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (count != 2 || reader_bytes(reader, &path, &size) < 0 || size >= sizeof(local->sun_path))
+	if (count != 2 || reader_bytes(reader, &path, &size) < 0)
 		return -EPROTO;
-	/* a name that begins with NUL is abstract and may have more; a path ends at the first */
-	if (size > 0 && path[0] != '\0' && memchr(path, '\0', size))
+	/* a name that begins with NUL is abstract, and has its size only; a path ends with a NUL, at which it may not have another */
+	is_path = size > 0 && path[0] != '\0';
+	if (size + is_path > sizeof(local->sun_path) || (is_path && memchr(path, '\0', size)))
 		return -EPROTO;
 	memcpy(local->sun_path, path, size);
-	address->size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + (size > 0 && path[0] != '\0'));
+	address->size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + is_path);
 	return 0;
 }
 
@@ -116,8 +120,11 @@ static void pack_unix(struct pack *pack, const struct proactor_address *address)
 		size = strnlen(local->sun_path, size);
 	pack_array(pack, 2);
 	pack_str(pack, "unix");
-	/* a path is bytes, and str wants UTF-8; but every client prints a str */
-	pack_str_sized(pack, local->sun_path, size);
+	/* every client prints a str, and some take no other than UTF-8 */
+	if (utf8_is_valid((const uint8_t *)local->sun_path, size))
+		pack_str_sized(pack, local->sun_path, size);
+	else
+		pack_bin(pack, local->sun_path, size);
 }
 
 void address_pack(struct pack *pack, const struct proactor_address *address)

@@ -123,11 +123,13 @@ static const char *read_integer(const struct value *value, const struct op_param
 			return "an offset from 0, or -1 or nil for the current position";
 		break;
 	case OP_KIND_DURATION:
-		if (!value_int(value, 0, INT64_MAX, &number))
+		if (value->token.type != TOKEN_UINT)
 			return "a number of nanoseconds";
-		break;
+		*(uint64_t *)field = value->token.uint;
+		return NULL;
 	default:
-		if (!value_int(value, 0, INT64_MAX, &number))
+		/* one that cannot be a file is none of this session: EBADF, as for any other */
+		if (!value_int(value, INT64_MIN, INT64_MAX, &number))
 			return "a file: an integer from open, accept, socket or attach";
 		break;
 	}
@@ -173,13 +175,22 @@ static const char *read_param(struct reader *reader, const struct op_param *para
 	}
 }
 
+/* The name of the parameter at @index on the wire, or NULL. */
+static const char *name_at(const struct op_info *info, uint32_t index)
+{
+	for (const struct op_param *param = info->params; param->name; param++)
+		if (!op_kind_is_local(param->kind) && index-- == 0)
+			return codec_param_name(param);
+	return NULL;
+}
+
 bool codec_read_params(const struct op_info *info, struct reader params, uint32_t count, struct proactor_op *op,
 	struct codec_scratch *scratch, struct rpc_error *error)
 {
 	uint32_t index = 0, count_max, count_min;
 
 	codec_param_counts(info, &count_max, &count_min);
-	if (!rpc_check_count(info->name, count_min, count_max, count, error))
+	if (!rpc_check_count(info->name, count_min, count_max, count, name_at(info, count), error))
 		return false;
 	for (const struct op_param *param = info->params; param->name; param++) {
 		const char *wanted;
@@ -238,6 +249,7 @@ static void pack_param(struct pack *pack, const struct op_param *param, const vo
 		else
 			pack_bin(pack, data, size);
 		break;
+	case OP_KIND_DURATION: pack_uint(pack, *(const uint64_t *)field); break;
 	case OP_KIND_ADDRESS: address_pack(pack, *(const struct proactor_address *const *)field); break;
 	case OP_KIND_DIR:
 		if (*(const int64_t *)field == PROACTOR_CWD) {

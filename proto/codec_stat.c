@@ -30,6 +30,7 @@ static const struct field {
 	{"mask", FORM_U32, offsetof(struct statx, stx_mask), 0},
 	{"blksize", FORM_U32, offsetof(struct statx, stx_blksize), 0},
 	{"attributes", FORM_U64, offsetof(struct statx, stx_attributes), 0},
+	{"attributes_mask", FORM_U64, offsetof(struct statx, stx_attributes_mask), 0},
 	{"dev", FORM_DEVICE, offsetof(struct statx, stx_dev_major), 0},
 	{"rdev", FORM_DEVICE, offsetof(struct statx, stx_rdev_major), 0},
 };

@@ -51,7 +51,7 @@ static const struct {
 	{"nanoseconds", "integer: a duration"},
 	{"address", "[\"inet\", host, port], [\"inet6\", host, port, scope?] or [\"unix\", path]; hosts are numeric"},
 	{"stat", "map: mode, nlink, uid, gid, ino, size, blocks, blksize, atime, mtime, ctime, btime (ns), dev, rdev "
-		 "(major << 32 | minor), mask, attributes"},
+		 "(major << 32 | minor), mask, attributes, attributes_mask"},
 };
 
 enum method method_find(const char *name, size_t size)
@@ -74,7 +74,8 @@ bool method_check_count(enum method method, uint32_t count, struct rpc_error *er
 
 	for (; methods[method].params[count_max].name; count_max++)
 		count_min += !methods[method].params[count_max].optional;
-	return rpc_check_count(methods[method].name, count_min, count_max, count, error);
+	return rpc_check_count(methods[method].name, count_min, count_max, count,
+		count < count_min ? methods[method].params[count].name : NULL, error);
 }
 
 void method_error_param(enum method method, unsigned index, const char *wanted, struct rpc_error *error)
@@ -148,11 +149,11 @@ static void describe_errors(struct pack *pack)
 	static const int codes[] = {RPC_PARSE_ERROR, RPC_INVALID_REQUEST, RPC_METHOD_NOT_FOUND, RPC_INVALID_PARAMS,
 		RPC_INTERNAL_ERROR};
 
-	pack_map(pack, ARRAY_SIZE(codes) + 1);
-	pack_pair_str(pack, "> 0", "errno: [code, \"ENAME: what: text\", {limit, max, used}?]");
+	/* all others are errno values; names are the keys, since many clients take no other */
+	pack_map(pack, ARRAY_SIZE(codes));
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
-		pack_int(pack, codes[i]);
 		pack_str(pack, rpc_error_name(codes[i]));
+		pack_int(pack, codes[i]);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "proto/utf8.h"
 
 /* ---- taking apart ---- */
 
@@ -98,6 +99,8 @@ void rpc_error_set(struct rpc_error *error, int code, const char *format, ...)
 			err_text(code));
 	else
 		snprintf(error->message, sizeof(error->message), "%s: %s", rpc_error_name(code), what);
+	/* what clients call their methods and files need not be a str, and a cut can leave half a character */
+	utf8_clean(error->message);
 }
 
 void rpc_error_set_limit(struct rpc_error *error, int code, enum limit limit, uint64_t max, uint64_t used)
@@ -113,14 +116,22 @@ void rpc_error_set_limit(struct rpc_error *error, int code, enum limit limit, ui
 		info->name, info->summary, max, info->unit, used);
 }
 
-bool rpc_check_count(const char *name, uint32_t min, uint32_t max, uint32_t count, struct rpc_error *error)
+bool rpc_check_count(const char *name, uint32_t min, uint32_t max, uint32_t count, const char *next,
+	struct rpc_error *error)
 {
+	char takes[32];
+
 	if (count >= min && count <= max)
 		return true;
 	if (min == max)
-		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: takes %u parameters, got %u", name, max, count);
+		snprintf(takes, sizeof(takes), "%u", max);
 	else
-		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: takes %u to %u parameters, got %u", name, min, max, count);
+		snprintf(takes, sizeof(takes), "%u to %u", min, max);
+	if (count < min)
+		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: takes %s parameters, got %u: parameter %u \"%s\" is missing",
+			name, takes, count, count + 1, next);
+	else
+		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: takes %s parameters, got %u", name, takes, count);
 	return false;
 }
 
@@ -163,12 +174,9 @@ void rpc_pack_success(struct pack *pack, uint32_t msgid)
 	pack_nil(pack);
 }
 
-void rpc_pack_error(struct pack *pack, uint32_t msgid, const struct rpc_error *error)
+void rpc_pack_error_value(struct pack *pack, const struct rpc_error *error)
 {
 	assert(error->code != 0);
-	pack_array(pack, 4);
-	pack_uint(pack, RPC_RESPONSE);
-	pack_uint(pack, msgid);
 	pack_array(pack, error->limit ? 3 : 2);
 	pack_int(pack, error->code);
 	pack_str(pack, error->message);
@@ -178,5 +186,13 @@ void rpc_pack_error(struct pack *pack, uint32_t msgid, const struct rpc_error *e
 		pack_pair_uint(pack, "max", error->limit_max);
 		pack_pair_uint(pack, "used", error->limit_used);
 	}
+}
+
+void rpc_pack_error(struct pack *pack, uint32_t msgid, const struct rpc_error *error)
+{
+	pack_array(pack, 4);
+	pack_uint(pack, RPC_RESPONSE);
+	pack_uint(pack, msgid);
+	rpc_pack_error_value(pack, error);
 	pack_nil(pack);
 }

@@ -62,8 +62,12 @@ void rpc_error_set(struct rpc_error *error, int code, const char *format, ...) _
 /* A limit is reached: @code names it, its value and its use. */
 void rpc_error_set_limit(struct rpc_error *error, int code, enum limit limit, uint64_t max, uint64_t used);
 
-/* Whether a call of @name has from @min to @max parameters. False: @error says what it takes. */
-bool rpc_check_count(const char *name, uint32_t min, uint32_t max, uint32_t count, struct rpc_error *error);
+/*
+ * Whether a call of @name has from @min to @max parameters. False: @error says what it takes; where there are too few, @next is
+ * the name of the first that is missing.
+ */
+bool rpc_check_count(const char *name, uint32_t min, uint32_t max, uint32_t count, const char *next,
+	struct rpc_error *error);
 
 /* "ENOENT", "INVALID_PARAMS". */
 const char *rpc_error_name(int code);
@@ -79,6 +83,10 @@ void rpc_pack_request(struct pack *pack, uint32_t msgid, const char *method, siz
 /* The caller packs the result after it. */
 void rpc_pack_success(struct pack *pack, uint32_t msgid);
 
+/* The error as a value. */
+void rpc_pack_error_value(struct pack *pack, const struct rpc_error *error);
+
+/* A response with it. */
 void rpc_pack_error(struct pack *pack, uint32_t msgid, const struct rpc_error *error);
 
 /* What rpc_pack_success() and pack_bin_header() take at most: room to leave before bytes that answer a request. */

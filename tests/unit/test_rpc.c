@@ -262,12 +262,12 @@ START_TEST(count_of_parameters_is_checked_at_both_ends)
 {
 	struct rpc_error error;
 
-	ck_assert(rpc_check_count("f", 1, 2, 1, &error));
-	ck_assert(rpc_check_count("f", 1, 2, 2, &error));
-	ck_assert(!rpc_check_count("f", 1, 2, 0, &error));
-	ck_assert_str_eq(error.message, "INVALID_PARAMS: f: takes 1 to 2 parameters, got 0");
-	ck_assert(!rpc_check_count("f", 1, 2, 3, &error));
-	ck_assert(!rpc_check_count("f", 0, 0, UINT32_MAX, &error));
+	ck_assert(rpc_check_count("f", 1, 2, 1, NULL, &error));
+	ck_assert(rpc_check_count("f", 1, 2, 2, NULL, &error));
+	ck_assert(!rpc_check_count("f", 1, 2, 0, "file", &error));
+	ck_assert_str_eq(error.message, "INVALID_PARAMS: f: takes 1 to 2 parameters, got 0: parameter 1 \"file\" is missing");
+	ck_assert(!rpc_check_count("f", 1, 2, 3, NULL, &error));
+	ck_assert(!rpc_check_count("f", 0, 0, UINT32_MAX, NULL, &error));
 	ck_assert_str_eq(error.message, "INVALID_PARAMS: f: takes 0 parameters, got 4294967295");
 }
 END_TEST
