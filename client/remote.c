@@ -262,6 +262,19 @@ _Static_assert(offsetof(struct proactor_op, read.size) == offsetof(struct proact
 		offsetof(struct proactor_op, read.size) == offsetof(struct proactor_op, send.size),
 	"keep_outputs() takes them together");
 
+/* What is negative is no file, and on the wire not even a parameter. */
+static bool names_no_file(const struct proactor_op *op)
+{
+	const struct op_param *param = op_table[op->opcode].params;
+	int64_t file;
+
+	/* a file or directory is always the first */
+	if (!param->name || (param->kind != OP_KIND_FILE && param->kind != OP_KIND_DIR))
+		return false;
+	memcpy(&file, (const uint8_t *)op + param->offset, sizeof(file));
+	return file < 0 && !(param->kind == OP_KIND_DIR && file == PROACTOR_CWD);
+}
+
 static int remote_push(struct proactor *proactor, const struct proactor_op *given, struct slot *slot,
 	int64_t *ret_result)
 {
@@ -273,6 +286,10 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *give
 		return -EOPNOTSUPP;
 	if (remote->connection.error < 0) {
 		*ret_result = -ECONNRESET;
+		return PROACTOR_READY;
+	}
+	if (names_no_file(&op)) {
+		*ret_result = -EBADF;
 		return PROACTOR_READY;
 	}
 	if (is_done_here(&op))
@@ -604,11 +621,15 @@ static bool find_key(struct reader *reader, const char *key)
 	return false;
 }
 
-/* The limit called @name in what `hello` answered. */
-static bool find_limit(struct reader hello, const char *name, uint64_t *ret_value)
+/* A limit in what `hello` answered; one that a daemon does not tell is taken for its default. False: it makes no sense. */
+static bool find_limit(struct reader hello, enum limit limit, uint64_t *ret_value)
 {
-	return find_key(&hello, "limits") && find_key(&hello, name) && reader_uint(&hello, INT64_MAX, ret_value) == 0 &&
-		*ret_value > 0;
+	*ret_value = limit_table[limit].fallback;
+	if (!find_key(&hello, "limits"))
+		return false;
+	if (!find_key(&hello, limit_table[limit].name))
+		return true;
+	return reader_uint(&hello, INT64_MAX, ret_value) == 0 && *ret_value > 0;
 }
 
 static int hello(struct remote *remote)
@@ -623,10 +644,10 @@ static int hello(struct remote *remote)
 		return r;
 	if (error.code != 0)
 		return (int)result_of_error(&error);
-	if (!find_limit(response.result, "transfer_size", &transfer_size) ||
-		!find_limit(response.result, "frame_size", &frame_size) || frame_size <= REQUEST_HEADER_SIZE ||
-		!find_limit(response.result, "operations", &operation_count) ||
-		!find_limit(response.result, "memory", &memory_size))
+	if (!find_limit(response.result, LIMIT_TRANSFER_SIZE, &transfer_size) ||
+		!find_limit(response.result, LIMIT_FRAME_SIZE, &frame_size) || frame_size <= REQUEST_HEADER_SIZE ||
+		!find_limit(response.result, LIMIT_OPERATIONS, &operation_count) ||
+		!find_limit(response.result, LIMIT_MEMORY, &memory_size))
 		return -EPROTO;
 	remote->transfer_size = MIN(transfer_size, frame_size - REQUEST_HEADER_SIZE);
 	window_init(&remote->window, operation_count, memory_size);

@@ -38,7 +38,6 @@ static void keep_fds(struct inbox *inbox, struct stats *stats)
 {
 	struct msghdr *message = &inbox->message;
 
-	inbox->fds_cut = inbox->fds_cut || message->msg_flags & MSG_CTRUNC;
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
 		size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		int fd;
@@ -55,6 +54,8 @@ static void keep_fds(struct inbox *inbox, struct stats *stats)
 			}
 		}
 	}
+	/* cut off with room left: the process has no more descriptors */
+	inbox->fds_cut = inbox->fds_cut || (message->msg_flags & MSG_CTRUNC && inbox->fd_count < RPC_FDS_MAX);
 }
 
 int inbox_take_fd(struct inbox *inbox)

@@ -123,13 +123,11 @@ static const char *read_integer(const struct value *value, const struct op_param
 			return "an offset from 0, or -1 or nil for the current position";
 		break;
 	case OP_KIND_DURATION:
-		if (value->token.type != TOKEN_UINT)
+		if (!value_int(value, 0, INT64_MAX, &number))
 			return "a number of nanoseconds";
-		*(uint64_t *)field = value->token.uint;
-		return NULL;
+		break;
 	default:
-		/* one that cannot be a file is none of this session: EBADF, as for any other */
-		if (!value_int(value, INT64_MIN, INT64_MAX, &number))
+		if (!value_int(value, 0, INT64_MAX, &number))
 			return "a file: an integer from open, accept, socket or attach";
 		break;
 	}
@@ -249,7 +247,10 @@ static void pack_param(struct pack *pack, const struct op_param *param, const vo
 		else
 			pack_bin(pack, data, size);
 		break;
-	case OP_KIND_DURATION: pack_uint(pack, *(const uint64_t *)field); break;
+	case OP_KIND_DURATION:
+		/* what is over 292 years is as good as 292 years */
+		pack_uint(pack, MIN(*(const uint64_t *)field, (uint64_t)INT64_MAX));
+		break;
 	case OP_KIND_ADDRESS: address_pack(pack, *(const struct proactor_address *const *)field); break;
 	case OP_KIND_DIR:
 		if (*(const int64_t *)field == PROACTOR_CWD) {
