@@ -81,6 +81,6 @@ static inline void list_steal(struct list *to, struct list *from)
 /* As above, where the body may remove @item from the list. */
 #define list_for_each_entry_safe(item, following, head, member)                                                        \
 	for (item = list_entry((head)->next, __typeof__(*item), member),                                               \
-		following = list_entry(item->member.next, __typeof__(*item), member);                                  \
+	    following = list_entry(item->member.next, __typeof__(*item), member);                                      \
 		&item->member != (head);                                                                               \
 		item = following, following = list_entry(item->member.next, __typeof__(*item), member))

@@ -188,7 +188,8 @@ int connection_receive(struct connection *connection, bool blocks)
 	/* a frame is received in one piece where it can be: what the scan knows of its size is asked for at once */
 	if (buffer_reserve(&connection->in, MAX((size_t)RECEIVE_SIZE, connection->scan.size)) < 0)
 		return connection_fail(connection, -ENOMEM);
-	room = (struct iovec){.iov_base = connection->in.data + connection->in.tail, .iov_len = buffer_room(&connection->in)};
+	room = (struct iovec){
+		.iov_base = connection->in.data + connection->in.tail, .iov_len = buffer_room(&connection->in)};
 	size = recvmsg(connection->fd, &message, (blocks ? 0 : MSG_DONTWAIT) | MSG_CMSG_CLOEXEC);
 	if (size < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : connection_fail(connection, -errno);

@@ -684,7 +684,8 @@ int remote_new(struct proactor **ret_proactor, const struct proactor_options *op
 		remote_free(&remote->base);
 		return explain(reason, path, r);
 	}
-	snprintf(remote->base.name, sizeof(remote->base.name), "unix:%.*s", (int)(sizeof(path) - strlen("unix:") - 1), path);
+	snprintf(remote->base.name, sizeof(remote->base.name), "unix:%.*s", (int)(sizeof(path) - strlen("unix:") - 1),
+		path);
 	*ret_proactor = &remote->base;
 	return 0;
 }

@@ -16,17 +16,17 @@ void chunk_pool_init(struct chunk_pool *pool)
 
 static uint32_t class_of(size_t size)
 {
-	uint32_t class = 0;
+	uint32_t size_class = 0;
 
-	while (((size_t)CHUNK_SIZE_MIN << class) < size)
-		class++;
-	assert(class < CHUNK_CLASS_COUNT);
-	return class;
+	while (((size_t)CHUNK_SIZE_MIN << size_class) < size)
+		size_class++;
+	assert(size_class < CHUNK_CLASS_COUNT);
+	return size_class;
 }
 
-static size_t class_footprint(uint32_t class)
+static size_t class_footprint(uint32_t size_class)
 {
-	return ((size_t)CHUNK_SIZE_MIN << class) + CHUNK_HEADROOM;
+	return ((size_t)CHUNK_SIZE_MIN << size_class) + CHUNK_HEADROOM;
 }
 
 size_t chunk_footprint(size_t size)
@@ -53,9 +53,9 @@ void chunk_pool_deinit(struct chunk_pool *pool)
 
 struct chunk *chunk_new(struct chunk_pool *pool, size_t size)
 {
-	uint32_t class = class_of(size);
-	size_t footprint = class_footprint(class);
-	struct list *link = list_pop(&pool->free[class]);
+	uint32_t size_class = class_of(size);
+	size_t footprint = class_footprint(size_class);
+	struct list *link = list_pop(&pool->free[size_class]);
 	struct chunk *chunk = link ? list_entry(link, struct chunk, link) : malloc(sizeof(*chunk) + footprint);
 
 	if (!chunk)
@@ -66,7 +66,7 @@ struct chunk *chunk_new(struct chunk_pool *pool, size_t size)
 	chunk->link = (struct list){0};
 	chunk->capacity = footprint;
 	chunk->head = chunk->tail = CHUNK_HEADROOM;
-	chunk->class = class;
+	chunk->size_class = size_class;
 	chunk->fd = -EBADF;
 	return chunk;
 }
@@ -77,7 +77,7 @@ struct chunk *chunk_free(struct chunk_pool *pool, struct chunk *chunk)
 
 	if (!chunk)
 		return NULL;
-	footprint = class_footprint(chunk->class);
+	footprint = class_footprint(chunk->size_class);
 	assert(!list_linked(&chunk->link) && pool->used_bytes >= footprint);
 	fd_close(chunk->fd);
 	pool->used_bytes -= footprint;
@@ -85,7 +85,7 @@ struct chunk *chunk_free(struct chunk_pool *pool, struct chunk *chunk)
 		free(chunk);
 	} else {
 		pool->kept_bytes += footprint;
-		list_append(&pool->free[chunk->class], &chunk->link);
+		list_append(&pool->free[chunk->size_class], &chunk->link);
 	}
 	return NULL;
 }

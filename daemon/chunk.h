@@ -20,7 +20,7 @@ struct chunk {
 	size_t capacity;
 	size_t head;
 	size_t tail;
-	uint32_t class;
+	uint32_t size_class;
 	int fd; /* rides on the first byte; closed with the chunk; -EBADF: none */
 	uint8_t bytes[];
 };

@@ -17,19 +17,19 @@ void files_deinit(struct files *files)
 
 struct file *files_add(struct files *files, int64_t file)
 {
-	struct file *new = calloc(1, sizeof(*new));
+	struct file *made = calloc(1, sizeof(*made));
 
-	if (!new)
+	if (!made)
 		return NULL;
-	new->file = file;
-	new->handle = files->last_handle + 1;
-	if (map_insert(&files->by_handle, (uint64_t)new->handle, &new->node) < 0) {
-		free(new);
+	made->file = file;
+	made->handle = files->last_handle + 1;
+	if (map_insert(&files->by_handle, (uint64_t)made->handle, &made->node) < 0) {
+		free(made);
 		return NULL;
 	}
 	files->last_handle++;
-	list_append(&files->all, &new->link);
-	return new;
+	list_append(&files->all, &made->link);
+	return made;
 }
 
 struct file *files_find(const struct files *files, int64_t handle)

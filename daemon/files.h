@@ -15,10 +15,10 @@ struct file {
 	struct map_node node; /* while it has its handle */
 	struct list link;     /* of files.all, as long as it exists */
 	int64_t handle;
-	int64_t file;         /* of the proactor */
-	uint32_t use_count;   /* operations in flight on it */
-	bool leaving;         /* it has no handle any more */
-	void *closer;         /* who waits for use_count to become 0, or NULL */
+	int64_t file;       /* of the proactor */
+	uint32_t use_count; /* operations in flight on it */
+	bool leaving;       /* it has no handle any more */
+	void *closer;       /* who waits for use_count to become 0, or NULL */
 };
 
 struct files {

@@ -21,10 +21,10 @@ struct task {
 
 struct loop {
 	struct proactor *proactor;
-	struct list ready;          /* tasks that ended when they were pushed */
-	uint64_t now_ns;            /* of this turn */
+	struct list ready; /* tasks that ended when they were pushed */
+	uint64_t now_ns;   /* of this turn */
 	uint64_t turn_count;
-	uint64_t closing_count;     /* closes by loop_close() in flight */
+	uint64_t closing_count; /* closes by loop_close() in flight */
 };
 
 /* @proactor is the caller's and must live longer. */

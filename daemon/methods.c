@@ -41,7 +41,7 @@ static bool attach(struct session *session, const struct rpc_message *message, s
 {
 	_cleanup_(fd_closep) int fd = inbox_take_fd(&session->inbox);
 	struct shortage shortage;
-	struct file *new = NULL;
+	struct file *made = NULL;
 	struct pack pack;
 	int64_t file;
 
@@ -56,8 +56,8 @@ static bool attach(struct session *session, const struct rpc_message *message, s
 		return false;
 	}
 	if (proactor_attach(session_loop(session)->proactor, fd, &file) == 0)
-		new = files_add(&session->files, file);
-	if (!new) {
+		made = files_add(&session->files, file);
+	if (!made) {
 		account_release(&session->account, session->user, RESOURCE_FILES, 1);
 		rpc_error_set(error, ENOMEM, "attach");
 		return false;
@@ -65,7 +65,7 @@ static bool attach(struct session *session, const struct rpc_message *message, s
 	(void)TAKE_FD(fd);
 	session->server->stats.files_opened++;
 	pack = reply_begin(session, message->msgid);
-	pack_int(&pack, new->handle);
+	pack_int(&pack, made->handle);
 	reply_end(session, &pack);
 	return true;
 }

@@ -295,15 +295,15 @@ void operation_cancel_all(struct session *session)
 static int64_t adopt_file(struct operation *operation, int64_t file)
 {
 	struct session *session = operation->session;
-	struct file *new = session->state == SESSION_CLOSING ? NULL : files_add(&session->files, file);
+	struct file *made = session->state == SESSION_CLOSING ? NULL : files_add(&session->files, file);
 
-	if (!new) {
+	if (!made) {
 		loop_close(session_loop(session), file);
 		return session->state == SESSION_CLOSING ? -ECANCELED : -ENOMEM;
 	}
 	operation->file_charged = false; /* the file has it from here on */
 	session->server->stats.files_opened++;
-	return new->handle;
+	return made->handle;
 }
 
 /* The operation, which ended with @result, does not need its file any more. */

@@ -108,7 +108,8 @@ static bool parse_group(struct options *options, const char *argument)
 static bool parse_driver(struct options *options, const char *argument)
 {
 	if (strcmp(argument, "auto") == 0 || strcmp(argument, "io_uring") == 0)
-		options->driver = PROACTOR_DRIVER_IO_URING; /* the one that there is: a daemon has no daemon behind it */
+		options->driver =
+			PROACTOR_DRIVER_IO_URING; /* the one that there is: a daemon has no daemon behind it */
 	else
 		return wrong(OPTION_DRIVER, argument, "auto or io_uring");
 	return true;

@@ -46,7 +46,7 @@ struct server {
 	struct list stalled; /* sessions that are not read from until there is room */
 	bool room_made;      /* something was released since the stalled ones were tried */
 
-	int64_t listener; /* file; -1: closed */
+	int64_t listener;                /* file; -1: closed */
 	struct proactor_address address; /* of the listener */
 	struct task accepting;
 	struct task pausing; /* the timer after which accepting goes on */

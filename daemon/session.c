@@ -138,7 +138,6 @@ struct chunk *session_give_chunk(struct session *session, struct chunk *chunk)
 
 /* ---- ending ---- */
 
-
 void session_drain(struct session *session)
 {
 	if (session->state != SESSION_OPEN)

@@ -29,8 +29,8 @@ typedef struct msghdr *TYPE_MESSAGE;
 
 #define OP(op_name, NAME, op_result, op_where, op_summary)
 #define PARAM(op_name, field, op_kind, need)                                                                           \
-	_Static_assert(                                                                                                \
-		__builtin_types_compatible_p(TYPE_##op_kind, __typeof__(((struct proactor_op *)0)->op_name.field)),    \
+	_Static_assert(__builtin_types_compatible_p(TYPE_##op_kind,                                                    \
+			       __typeof__(((struct proactor_op *)0)->op_name.field)),                                  \
 		"op.tbl: " #op_name "." #field " is not of the kind " #op_kind);
 #define END
 #include "driver/op.tbl"
@@ -38,6 +38,7 @@ typedef struct msghdr *TYPE_MESSAGE;
 #undef PARAM
 #undef END
 
+/* clang-format off */
 #define REQUIRED        false, 0
 #define OPTIONAL(value) true, value
 #define OP(op_name, NAME, op_result, op_where, op_summary)                                                             \
@@ -52,14 +53,13 @@ typedef struct msghdr *TYPE_MESSAGE;
 	}                                                                                                              \
 	}                                                                                                              \
 	,
-/* clang-format off */
 const struct op_info op_table[] = {
 #include "driver/op.tbl"
 };
-/* clang-format on */
 #undef OP
 #undef PARAM
 #undef END
+/* clang-format on */
 
 _Static_assert(ARRAY_SIZE(op_table) == PROACTOR_OPCODE_COUNT, "op.tbl and enum proactor_opcode differ");
 _Static_assert(offsetof(struct proactor_op, read.size) == offsetof(struct proactor_op, read.data) + sizeof(void *),

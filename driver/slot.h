@@ -19,7 +19,7 @@
 enum slot_state { SLOT_FREE, SLOT_IN_FLIGHT, SLOT_QUEUED, SLOT_ENDED };
 
 struct slot {
-	uint64_t key;  /* generation and index in one word: it is written by pop and read by the next push, as a whole */
+	uint64_t key; /* generation and index in one word: it is written by pop and read by the next push, as a whole */
 	uint32_t next; /* in the free list or in a queue of ended ones; SLOT_NONE at its end */
 	uint8_t opcode;
 	uint8_t state;      /* enum slot_state */

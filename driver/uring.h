@@ -52,8 +52,8 @@ struct uring {
 	int enter_fd;         /* the ring, or its index among the registered rings */
 	unsigned wait_flags;  /* for each that waits */
 	bool doorbell_armed;
-	bool defers; /* completions are posted by our enters only */
-	struct proactor_options options; /* of which it was made; no pointers of it are looked at later */
+	bool defers;                              /* completions are posted by our enters only */
+	struct proactor_options options;          /* of which it was made; no pointers of it are looked at later */
 	bool op_supported[PROACTOR_OPCODE_COUNT]; /* by the kernel; the rest is done by system call when pushed */
 
 	struct slab addresses; /* copies of addresses and of short paths */

@@ -75,13 +75,14 @@ static __attribute__((noinline)) int prep_stat(struct uring *uring, struct io_ur
 
 	if (!path)
 		return -ENOMEM;
-	io_uring_prep_statx(sqe, dir_fd_of(op->stat.dir), path, (int)op->stat.flags | empty, op->stat.mask, op->stat.stat);
+	io_uring_prep_statx(sqe, dir_fd_of(op->stat.dir), path, (int)op->stat.flags | empty, op->stat.mask,
+		op->stat.stat);
 	return 0;
 }
 
 /* bind and connect: the address in addr, its size in off; bind is that of io_uring_prep_bind() in liburing 2.8 */
-static __attribute__((noinline)) int prep_address(struct uring *uring, struct io_uring_sqe *sqe, int opcode, int64_t file,
-	const struct proactor_address *address, struct slot *slot)
+static __attribute__((noinline)) int prep_address(struct uring *uring, struct io_uring_sqe *sqe, int opcode,
+	int64_t file, const struct proactor_address *address, struct slot *slot)
 {
 	const struct sockaddr *copy = stash_address(uring, slot, address);
 

@@ -25,7 +25,9 @@ static const unsigned setup_flags[] = {
 };
 
 /* Without these we would have to lose completions (NODROP), keep copies (SUBMIT_STABLE) or race with timers (EXT_ARG). */
-enum { FEATURES_NEEDED = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG | IORING_FEAT_SINGLE_MMAP };
+enum {
+	FEATURES_NEEDED = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG | IORING_FEAT_SINGLE_MMAP
+};
 
 static int try_setup(struct io_uring_params *ret_params, const struct proactor_options *options, bool may_defer)
 {

@@ -65,7 +65,7 @@ static int read_unix(struct reader *reader, uint32_t count, struct proactor_addr
 	*local = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (count != 2 || reader_bytes(reader, &path, &size) < 0)
 		return -EPROTO;
-	/* a name that begins with NUL is abstract, and has its size only; a path ends with a NUL, at which it may not have another */
+	/* a name that begins with NUL is abstract, and all of it counts; a path ends with its one NUL */
 	is_path = size > 0 && path[0] != '\0';
 	if (size + is_path > sizeof(local->sun_path) || (is_path && memchr(path, '\0', size)))
 		return -EPROTO;
@@ -98,7 +98,8 @@ int address_read(struct reader *reader, struct proactor_address *ret_address, co
 	return r;
 }
 
-static void pack_inet(struct pack *pack, const char *family, int number, const void *host, in_port_t port, uint32_t scope)
+static void pack_inet(struct pack *pack, const char *family, int number, const void *host, in_port_t port,
+	uint32_t scope)
 {
 	char text[INET6_ADDRSTRLEN];
 

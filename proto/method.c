@@ -50,8 +50,9 @@ static const struct {
 	{"unsigned", "integer: 32 bits, unsigned; flags and constants have Linux's values"},
 	{"nanoseconds", "integer: a duration"},
 	{"address", "[\"inet\", host, port], [\"inet6\", host, port, scope?] or [\"unix\", path]; hosts are numeric"},
-	{"stat", "map: mode, nlink, uid, gid, ino, size, blocks, blksize, atime, mtime, ctime, btime (ns), dev, rdev "
-		 "(major << 32 | minor), mask, attributes, attributes_mask"},
+	{"stat",
+		"map: mode, nlink, uid, gid, ino, size, blocks, blksize, atime, mtime, ctime, btime (ns), dev, rdev "
+		"(major << 32 | minor), mask, attributes, attributes_mask"},
 };
 
 enum method method_find(const char *name, size_t size)
@@ -146,8 +147,8 @@ static void describe_methods(struct pack *pack)
 
 static void describe_errors(struct pack *pack)
 {
-	static const int codes[] = {RPC_PARSE_ERROR, RPC_INVALID_REQUEST, RPC_METHOD_NOT_FOUND, RPC_INVALID_PARAMS,
-		RPC_INTERNAL_ERROR};
+	static const int codes[] = {
+		RPC_PARSE_ERROR, RPC_INVALID_REQUEST, RPC_METHOD_NOT_FOUND, RPC_INVALID_PARAMS, RPC_INTERNAL_ERROR};
 
 	/* all others are errno values; names are the keys, since many clients take no other */
 	pack_map(pack, ARRAY_SIZE(codes));

@@ -128,8 +128,9 @@ bool rpc_check_count(const char *name, uint32_t min, uint32_t max, uint32_t coun
 	else
 		snprintf(takes, sizeof(takes), "%u to %u", min, max);
 	if (count < min)
-		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: takes %s parameters, got %u: parameter %u \"%s\" is missing",
-			name, takes, count, count + 1, next);
+		rpc_error_set(error, RPC_INVALID_PARAMS,
+			"%s: takes %s parameters, got %u: parameter %u \"%s\" is missing", name, takes, count,
+			count + 1, next);
 	else
 		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: takes %s parameters, got %u", name, takes, count);
 	return false;
@@ -143,9 +144,8 @@ int rpc_error_parse(struct reader reader, struct rpc_error *ret_error)
 	uint32_t count;
 	int64_t code;
 
-	if (reader_array(&reader, &count) < 0 || count < 2 ||
-		reader_int(&reader, INT32_MIN, INT32_MAX, &code) < 0 || code == 0 ||
-		reader_bytes(&reader, &message, &message_size) < 0)
+	if (reader_array(&reader, &count) < 0 || count < 2 || reader_int(&reader, INT32_MIN, INT32_MAX, &code) < 0 ||
+		code == 0 || reader_bytes(&reader, &message, &message_size) < 0)
 		return -EBADMSG;
 	error.code = (int32_t)code;
 	message_size = MIN(message_size, sizeof(error.message) - 1);

@@ -14,7 +14,7 @@ static bool is_output(const struct statx *file)
 	struct stat output;
 
 	return S_ISREG(file->stx_mode) && fstat(STDOUT_FILENO, &output) == 0 && output.st_ino == file->stx_ino &&
-	       output.st_dev == makedev(file->stx_dev_major, file->stx_dev_minor);
+		output.st_dev == makedev(file->stx_dev_major, file->stx_dev_minor);
 }
 
 /* A failure of this one file is @ret_over = false: there may be more. */
@@ -23,8 +23,8 @@ static int fail(struct io *io, const struct copy *copy, int error, bool *ret_ove
 	*ret_over = copy->failed_to || error == -ECANCELED || error == -ECONNRESET;
 	if (copy->failed_to && error == -EPIPE)
 		return io_broken_pipe();
-	return io_fail(
-		io, error, copy->failed_to ? "writing" : "reading", copy->failed_to ? copy->to.name : copy->from.name);
+	return io_fail(io, error, copy->failed_to ? "writing" : "reading",
+		copy->failed_to ? copy->to.name : copy->from.name);
 }
 
 static int cat_open(struct io *io, struct copy *copy, bool *ret_over)

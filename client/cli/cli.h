@@ -31,7 +31,7 @@ struct cli {
 	char socket[PATH_MAX]; /* where the daemon listens */
 	bool json;
 	bool data_on_stdout; /* true exactly while stdout belongs to a file's or connection's bytes */
-	int status;	     /* of a command that cli_option() says is over */
+	int status;          /* of a command that cli_option() says is over */
 };
 
 struct command {
@@ -112,8 +112,8 @@ int cli_fail_lost(const struct cli *cli, const char *reason);
 int cli_fail_answer(const struct cli *cli, const char *method);
 
 /* The daemon answered @method with @error. @value is the error as it came, or NULL. */
-int cli_fail_remote(
-	const struct cli *cli, const char *method, const struct rpc_error *error, const struct reader *value);
+int cli_fail_remote(const struct cli *cli, const char *method, const struct rpc_error *error,
+	const struct reader *value);
 
 /* The exit status that goes with @code, an errno or one of the protocol's. */
 int cli_status_of(int code);

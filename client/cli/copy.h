@@ -34,10 +34,10 @@ struct copy {
 	struct progress *progress;
 
 	/* what comes out */
-	uint64_t bytes;	      /* written */
+	uint64_t bytes;       /* written */
 	uint64_t written_end; /* the end of what was written at offsets; above the source's end when that has shrunk */
-	uint64_t end;	      /* of the source, where it was reached; else UINT64_MAX */
-	bool failed_to;	      /* true: writing has failed, false: reading */
+	uint64_t end;         /* of the source, where it was reached; else UINT64_MAX */
+	bool failed_to;       /* true: writing has failed, false: reading */
 };
 
 /* Chooses depth and block_size within @limits. 0 in either stands for the default. */

@@ -24,8 +24,8 @@ struct cp {
 	struct progress progress;
 	struct statx source;
 	char path[PATH_MAX]; /* the destination, "-" for stdout */
-	bool made;	     /* true exactly while a destination is there that was not there before */
-	bool spoilt;	     /* a regular file that was there before has lost its contents */
+	bool made;           /* true exactly while a destination is there that was not there before */
+	bool spoilt;         /* a regular file that was there before has lost its contents */
 	bool quiet;
 	uint64_t depth; /* as asked for; 0: the default */
 	uint64_t block_size;
@@ -79,7 +79,7 @@ static int choose_path(struct cp *cp, const char *given)
 static bool is_source(const struct cp *cp, const struct stat *target)
 {
 	return target->st_ino == cp->source.stx_ino &&
-	       target->st_dev == makedev(cp->source.stx_dev_major, cp->source.stx_dev_minor);
+		target->st_dev == makedev(cp->source.stx_dev_major, cp->source.stx_dev_minor);
 }
 
 static int open_stdout(struct cp *cp)
@@ -109,8 +109,8 @@ static int open_target(struct cp *cp)
 	to->name = cp->path;
 	exists = stat(cp->path, &target) == 0;
 	if (exists && is_source(cp, &target))
-		return cli_fail_text(
-			cp->io.cli, EINVAL, "EINVAL", "%s and %s are the same file", cp->copy.from.name, cp->path);
+		return cli_fail_text(cp->io.cli, EINVAL, "EINVAL", "%s and %s are the same file", cp->copy.from.name,
+			cp->path);
 	to->ordered = exists && is_ordered(target.st_mode);
 	/* one that appears in between is not the one that was looked at */
 	r = io_open(&cp->io, cp->path, O_WRONLY | O_CREAT | O_NOCTTY | (exists ? O_TRUNC : O_EXCL), mode, &to->file);
@@ -245,8 +245,8 @@ static int parse(struct cp *cp, struct cli *cli, int argc, char **argv)
 			break;
 		case OPTION_BLOCK:
 			if (!cli_parse_size(optarg, UINT32_MAX, &cp->block_size))
-				return cli_fail_usage(
-					cli, "--block %s is not a size, such as 4096, 256K or 1M", optarg);
+				return cli_fail_usage(cli, "--block %s is not a size, such as 4096, 256K or 1M",
+					optarg);
 			break;
 		case 'f': break;
 		case 'q': cp->quiet = true; break;

@@ -28,12 +28,11 @@ static int append_signature(struct buffer *line, const json_t *method)
 	size_t i;
 	int r = append(line, text_of(method, "name")) | append(line, "(");
 
-	json_array_foreach(json_object_get(method, "params"), i, param)
-	{
+	json_array_foreach (json_object_get(method, "params"), i, param) {
 		bool optional = json_is_true(json_object_get(param, "optional"));
 
 		r |= append(line, i > 0 ? ", " : "") | append(line, optional ? "[" : "") |
-		     append(line, text_of(param, "name")) | append(line, optional ? "]" : "");
+			append(line, text_of(param, "name")) | append(line, optional ? "]" : "");
 	}
 	r |= append(line, ") -> ") | append(line, text_of(method, "result"));
 	return r < 0 || buffer_append(line, "", 1) < 0 ? -ENOMEM : 0;
@@ -65,8 +64,7 @@ static void print_method(const json_t *method, const json_t *types)
 	if (append_signature(&line, method) < 0)
 		return;
 	printf("%s\n  %s\n\n", (const char *)buffer_bytes(&line), text_of(method, "summary"));
-	json_array_foreach(json_object_get(method, "params"), i, param)
-	{
+	json_array_foreach (json_object_get(method, "params"), i, param) {
 		bool optional = json_is_true(json_object_get(param, "optional"));
 
 		print_type(types, text_of(param, "name"), text_of(param, "type"), optional);
@@ -99,8 +97,7 @@ static int find(const struct cli *cli, const json_t *methods, const char *name, 
 	const char *meant;
 	size_t i;
 
-	json_array_foreach(methods, i, method)
-	{
+	json_array_foreach (methods, i, method) {
 		if (strcmp(text_of(method, "name"), name) == 0) {
 			*ret_method = method;
 			return 0;
@@ -116,8 +113,7 @@ static void print_list(const json_t *methods)
 	const json_t *method;
 	size_t i;
 
-	json_array_foreach(methods, i, method)
-	{
+	json_array_foreach (methods, i, method) {
 		print_line(method);
 	}
 }

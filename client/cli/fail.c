@@ -149,8 +149,8 @@ static json_t *error_data(const struct reader *value)
 	return json_read(&reader);
 }
 
-int cli_fail_remote(
-	const struct cli *cli, const char *method, const struct rpc_error *error, const struct reader *value)
+int cli_fail_remote(const struct cli *cli, const char *method, const struct rpc_error *error,
+	const struct reader *value)
 {
 	struct command called = {.name = method};
 	struct cli as_method = *cli;

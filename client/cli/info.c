@@ -22,8 +22,7 @@ static void print_features(const json_t *features)
 	size_t i;
 
 	printf("%-*s", NAME_WIDTH, "features");
-	json_array_foreach(features, i, feature)
-	{
+	json_array_foreach (features, i, feature) {
 		printf(" %s", json_string_value(feature) ? json_string_value(feature) : "?");
 	}
 	printf("%s\n", json_array_size(features) == 0 ? " none" : "");
@@ -49,8 +48,7 @@ static void print_limits(const json_t *limits)
 
 	if (json_object_size(limits) > 0)
 		printf("limits\n");
-	json_object_foreach((json_t *)limits, name, value)
-	{
+	json_object_foreach ((json_t *)limits, name, value) {
 		print_limit(name, json_integer_value(value));
 	}
 }

@@ -142,8 +142,7 @@ static bool write_object(struct pack *pack, const json_t *json)
 	if (base64_of(json))
 		return false;
 	pack_map(pack, json_object_size(json));
-	json_object_foreach((json_t *)json, key, value)
-	{
+	json_object_foreach ((json_t *)json, key, value) {
 		pack_str(pack, key);
 		if (!json_write(pack, value))
 			return false;
@@ -157,8 +156,7 @@ static bool write_array(struct pack *pack, const json_t *json)
 	size_t i;
 
 	pack_array(pack, json_array_size(json));
-	json_array_foreach(json, i, value)
-	{
+	json_array_foreach (json, i, value) {
 		if (!json_write(pack, value))
 			return false;
 	}

@@ -120,8 +120,8 @@ static int connect_inet(const struct nc *nc, struct io *io, int64_t *ret_file)
 			break;
 		name_of(at->ai_addr, at->ai_addrlen, name);
 		if (size < sizeof(what))
-			size += (size_t)snprintf(
-				what + size, sizeof(what) - size, "%s%s", at == list ? "" : ", ", name);
+			size += (size_t)snprintf(what + size, sizeof(what) - size, "%s%s", at == list ? "" : ", ",
+				name);
 	}
 	freeaddrinfo(list);
 	if (size < sizeof(what))

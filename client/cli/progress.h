@@ -12,7 +12,7 @@
 
 struct progress {
 	const char *name;
-	uint64_t total;	   /* bytes that are expected; 0: nobody knows */
+	uint64_t total;    /* bytes that are expected; 0: nobody knows */
 	uint64_t start_ns; /* clock_now_ns() */
 	uint64_t drawn_ns;
 	bool summary; /* a last line is wanted */

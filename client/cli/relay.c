@@ -14,7 +14,7 @@
 enum { BUFFER_SIZE = 128 * 1024, WAY_COUNT = 2 };
 
 enum way_state {
-	WAY_IN,	     /* reads */
+	WAY_IN,      /* reads */
 	WAY_OUT,     /* writes what was read */
 	WAY_CLOSING, /* tells the other side that there will be no more */
 	WAY_OVER,    /* nothing is in flight */

@@ -33,8 +33,7 @@ static bool add_columns(struct libscols_table *table, const json_t *first)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)first, key, value)
-	{
+	json_object_foreach ((json_t *)first, key, value) {
 		heading_of(key, heading);
 		if (!scols_table_new_column(table, heading, 0, json_is_number(value) ? SCOLS_FL_RIGHT : 0))
 			return false;
@@ -52,8 +51,7 @@ static bool add_row(struct libscols_table *table, const json_t *first, const jso
 
 	if (!line)
 		return false;
-	json_object_foreach((json_t *)first, key, unused)
-	{
+	json_object_foreach ((json_t *)first, key, unused) {
 		const json_t *value = json_object_get(row, key);
 
 		if (!json_is_integer(value) || !table_humanize(key, json_integer_value(value), cell))
@@ -71,7 +69,8 @@ static int print(const json_t *sessions)
 	bool whole = table && add_columns(table, first);
 	size_t i;
 
-	json_array_foreach(sessions, i, row) whole = whole && add_row(table, first, row);
+	json_array_foreach (sessions, i, row)
+		whole = whole && add_row(table, first, row);
 	if (whole) {
 		scols_table_set_column_separator(table, "  ");
 		scols_print_table(table);

@@ -24,7 +24,7 @@ static bool add_row(struct libscols_table *table, const char *name, const char *
 	struct libscols_line *line = scols_table_new_line(table, NULL);
 
 	return line && scols_line_set_data(line, 0, name) == 0 && scols_line_set_data(line, 1, value) == 0 &&
-	       scols_line_set_data(line, 2, human) == 0;
+		scols_line_set_data(line, 2, human) == 0;
 }
 
 static bool add_value(struct libscols_table *table, const char *indent, const char *key, const json_t *value)
@@ -47,13 +47,11 @@ static bool add_group(struct libscols_table *table, const json_t *group, const c
 	json_t *value;
 	bool whole = !*title || add_row(table, title, "", "");
 
-	json_object_foreach((json_t *)group, key, value)
-	{
+	json_object_foreach ((json_t *)group, key, value) {
 		if (whole && !json_is_object(value))
 			whole = add_value(table, indent, key, value);
 	}
-	json_object_foreach((json_t *)group, key, value)
-	{
+	json_object_foreach ((json_t *)group, key, value) {
 		snprintf(path, sizeof(path), "%s%s%s", title, *title ? " " : "", key);
 		if (whole && json_is_object(value))
 			whole = add_group(table, value, path);
@@ -65,8 +63,8 @@ static int print(const json_t *stats)
 {
 	struct libscols_table *table = scols_new_table();
 	bool whole = table && scols_table_new_column(table, "name", 0, 0) &&
-		     scols_table_new_column(table, "value", 0, SCOLS_FL_RIGHT) &&
-		     scols_table_new_column(table, "human", 0, 0) && add_group(table, stats, "");
+		scols_table_new_column(table, "value", 0, SCOLS_FL_RIGHT) &&
+		scols_table_new_column(table, "human", 0, 0) && add_group(table, stats, "");
 
 	if (whole) {
 		scols_table_enable_noheadings(table, 1);
@@ -95,8 +93,7 @@ static void print_prometheus(const json_t *group, const char *prefix)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)group, key, value)
-	{
+	json_object_foreach ((json_t *)group, key, value) {
 		append_name(path, prefix, key);
 		if (json_is_object(value))
 			print_prometheus(value, path);

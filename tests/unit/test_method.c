@@ -30,7 +30,8 @@ START_TEST(count_of_parameters_is_that_of_the_table)
 	ck_assert(method_check_count(METHOD_HELLO, 0, &error) && method_check_count(METHOD_HELLO, 2, &error));
 	ck_assert(!method_check_count(METHOD_HELLO, 3, &error));
 	ck_assert(method_check_count(METHOD_CANCEL, 1, &error) && !method_check_count(METHOD_CANCEL, 0, &error));
-	ck_assert_str_eq(error.message, "INVALID_PARAMS: cancel: takes 1 parameters, got 0: parameter 1 \"msgid\" is missing");
+	ck_assert_str_eq(error.message,
+		"INVALID_PARAMS: cancel: takes 1 parameters, got 0: parameter 1 \"msgid\" is missing");
 	ck_assert(!method_check_count(METHOD_PING, 1, &error));
 }
 END_TEST

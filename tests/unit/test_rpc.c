@@ -265,7 +265,8 @@ START_TEST(count_of_parameters_is_checked_at_both_ends)
 	ck_assert(rpc_check_count("f", 1, 2, 1, NULL, &error));
 	ck_assert(rpc_check_count("f", 1, 2, 2, NULL, &error));
 	ck_assert(!rpc_check_count("f", 1, 2, 0, "file", &error));
-	ck_assert_str_eq(error.message, "INVALID_PARAMS: f: takes 1 to 2 parameters, got 0: parameter 1 \"file\" is missing");
+	ck_assert_str_eq(error.message,
+		"INVALID_PARAMS: f: takes 1 to 2 parameters, got 0: parameter 1 \"file\" is missing");
 	ck_assert(!rpc_check_count("f", 1, 2, 3, NULL, &error));
 	ck_assert(!rpc_check_count("f", 0, 0, UINT32_MAX, NULL, &error));
 	ck_assert_str_eq(error.message, "INVALID_PARAMS: f: takes 0 parameters, got 4294967295");
