@@ -244,15 +244,22 @@ static unsigned take_ended(struct proactor *proactor, struct proactor_entry *ent
 	return taken;
 }
 
-static unsigned reap(struct proactor *proactor, struct proactor_entry *entries, unsigned count)
+/* What driver_end() was given, then what the driver has. */
+static __attribute__((noinline)) unsigned reap_ended(struct proactor *proactor, struct proactor_entry *entries,
+	unsigned count)
 {
-	unsigned taken = 0;
+	unsigned taken = take_ended(proactor, entries, count);
 
-	if (proactor->ended_first != SLOT_NONE)
-		taken = take_ended(proactor, entries, count);
 	if (proactor->driver->reap && taken < count)
 		taken += proactor->driver->reap(proactor, entries + taken, count - taken);
 	return taken;
+}
+
+static inline unsigned reap(struct proactor *proactor, struct proactor_entry *entries, unsigned count)
+{
+	if (likely(proactor->ended_first == SLOT_NONE && proactor->driver->reap))
+		return proactor->driver->reap(proactor, entries, count);
+	return reap_ended(proactor, entries, count);
 }
 
 static bool timeout_valid(const struct timespec *timeout)
@@ -310,6 +317,14 @@ int proactor_poll(struct proactor *proactor, const struct timespec *timeout, str
 	return r;
 }
 
+/* Out of line, so that most pops need no stack frame. */
+static __attribute__((noinline)) int pop_stashed(struct proactor *proactor, struct slot *slot)
+{
+	proactor->driver->forget(proactor, slot);
+	slots_give(&proactor->slots, slot);
+	return 0;
+}
+
 int proactor_pop(struct proactor *proactor, const struct proactor_entry *entry,
 	struct proactor_completion *ret_completion)
 {
@@ -323,7 +338,7 @@ int proactor_pop(struct proactor *proactor, const struct proactor_entry *entry,
 		.opcode = slot->opcode,
 	};
 	if (unlikely(slot->stash_kind != 0))
-		proactor->driver->forget(proactor, slot);
+		return pop_stashed(proactor, slot);
 	slots_give(&proactor->slots, slot);
 	return 0;
 }
