@@ -275,8 +275,7 @@ static bool names_no_file(const struct proactor_op *op)
 	return file < 0 && !(param->kind == OP_KIND_DIR && file == PROACTOR_CWD);
 }
 
-static int remote_push(struct proactor *proactor, const struct proactor_op *given, struct slot *slot,
-	int64_t *ret_result)
+static int start(struct proactor *proactor, const struct proactor_op *given, struct slot *slot, int64_t *ret_result)
 {
 	struct remote *remote = remote_of(proactor);
 	struct proactor_op op = *given;
@@ -297,6 +296,22 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *give
 	keep_outputs(remote, &op, slot);
 	r = send_operation(remote, &op, slot, -1);
 	return r < 0 ? r : PROACTOR_PENDING;
+}
+
+static int remote_push(struct proactor *proactor, const struct proactor_op *op, uint64_t *ret_key,
+	struct proactor_completion *ret_ready)
+{
+	struct slot *slot = driver_start(proactor, op);
+	int64_t result;
+	int r;
+
+	if (!slot)
+		return -ENOMEM;
+	r = start(proactor, op, slot, &result);
+	/* memory that ran out in the middle of the request has lost the connection, and ended this operation with all others */
+	if (r == PROACTOR_PENDING || slot->state == SLOT_QUEUED)
+		return driver_pending(proactor, slot, ret_key);
+	return r == PROACTOR_READY ? driver_ready(proactor, slot, result, ret_ready) : driver_refuse(proactor, slot, r);
 }
 
 static uint32_t control_msgid(struct remote *remote)

@@ -21,8 +21,9 @@
 enum { DRIVER_NAME_SIZE = 128, DRIVER_REASON_SIZE = 256 };
 
 struct driver {
-	/* Starts @op, which was checked, as @slot. PROACTOR_PENDING, or PROACTOR_READY and @ret_result. -ENOMEM, -EOPNOTSUPP. */
-	int (*push)(struct proactor *proactor, const struct proactor_op *op, struct slot *slot, int64_t *ret_result);
+	/* Starts @op, which was checked, in a slot of driver_start(). As proactor_push(). -ENOMEM, -EOPNOTSUPP. */
+	int (*push)(struct proactor *proactor, const struct proactor_op *op, uint64_t *ret_key,
+		struct proactor_completion *ret_ready);
 
 	/* Asks @slot, in flight, to end. It does: the driver repeats what the kernel missed. -ENOMEM. */
 	int (*cancel)(struct proactor *proactor, struct slot *slot);
@@ -74,6 +75,32 @@ void driver_init(struct proactor *proactor, const struct driver *driver);
 
 /* The operation in @slot has ended: queues it for the next poll. */
 void driver_end(struct proactor *proactor, struct slot *slot, int64_t result);
+
+/* What a push begins with: a slot for @op. NULL when memory is short. */
+static inline struct slot *driver_start(struct proactor *proactor, const struct proactor_op *op)
+{
+	struct slot *slot = slots_take(&proactor->slots);
+
+	if (unlikely(!slot))
+		return NULL;
+	slot->opcode = (uint8_t)op->opcode;
+	slot->context = op->context;
+	return slot;
+}
+
+/* What a push ends with, one of three: it is in flight, */
+static inline int driver_pending(struct proactor *proactor, const struct slot *slot, uint64_t *ret_key)
+{
+	proactor->stats.pushed++;
+	*ret_key = slot_key(slot);
+	return PROACTOR_PENDING;
+}
+
+/* it is done already, */
+int driver_ready(struct proactor *proactor, struct slot *slot, int64_t result, struct proactor_completion *ret_ready);
+
+/* or it cannot be started: @error. */
+int driver_refuse(struct proactor *proactor, struct slot *slot, int error);
 
 /* Marks @slot as ended and writes its entry. */
 static inline void driver_entry(struct proactor *proactor, struct slot *slot, int64_t result,

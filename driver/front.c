@@ -169,35 +169,28 @@ int proactor_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 int proactor_push(struct proactor *proactor, const struct proactor_op *op, uint64_t *ret_key,
 	struct proactor_completion *ret_ready)
 {
-	struct slot *slot;
-	int64_t result;
-	int r;
+	int r = op_check(op);
 
-	r = op_check(op);
-	if (unlikely(r < 0))
-		return r;
-	slot = slots_take(&proactor->slots);
-	if (unlikely(!slot))
-		return -ENOMEM;
-	slot->opcode = (uint8_t)op->opcode;
-	slot->context = op->context;
-	r = proactor->driver->push(proactor, op, slot, &result);
-	if (likely(r == PROACTOR_PENDING)) {
-		proactor->stats.pushed++;
-		*ret_key = slot_key(slot);
-		return r;
-	}
+	return unlikely(r < 0) ? r : proactor->driver->push(proactor, op, ret_key, ret_ready);
+}
+
+int driver_ready(struct proactor *proactor, struct slot *slot, int64_t result, struct proactor_completion *ret_ready)
+{
+	proactor->stats.pushed++;
+	proactor->stats.completed++;
+	*ret_ready = (struct proactor_completion){
+		.result = result,
+		.context = slot->context,
+		.opcode = slot->opcode,
+	};
 	slots_give(&proactor->slots, slot);
-	if (r == PROACTOR_READY) {
-		proactor->stats.pushed++;
-		proactor->stats.completed++;
-		*ret_ready = (struct proactor_completion){
-			.result = result,
-			.context = op->context,
-			.opcode = op->opcode,
-		};
-	}
-	return r;
+	return PROACTOR_READY;
+}
+
+int driver_refuse(struct proactor *proactor, struct slot *slot, int error)
+{
+	slots_give(&proactor->slots, slot);
+	return error;
 }
 
 int proactor_cancel(struct proactor *proactor, uint64_t key)

@@ -26,27 +26,6 @@ enum { REAP_BATCH = 64 };
 
 /* ---- starting and cancelling ---- */
 
-static int uring_push(struct proactor *proactor, const struct proactor_op *op, struct slot *slot, int64_t *ret_result)
-{
-	struct uring *uring = uring_of(proactor);
-	struct io_uring_sqe *sqe;
-	int r;
-
-	if (unlikely(!uring->op_supported[op->opcode])) {
-		*ret_result = uring_call(op);
-		return PROACTOR_READY;
-	}
-	sqe = uring_sqe(uring);
-	if (unlikely(!sqe))
-		return -ENOMEM;
-	r = uring_prep(uring, sqe, op, slot);
-	if (unlikely(r < 0)) {
-		uring_sqe_undo(uring);
-		return r;
-	}
-	return PROACTOR_PENDING;
-}
-
 static int submit_cancel(struct uring *uring, uint64_t key)
 {
 	struct io_uring_sqe *sqe = uring_sqe(uring);

@@ -124,11 +124,9 @@ static inline unsigned uring_cq_end(const struct uring *uring)
 
 /* ---- uring_prep.c ---- */
 
-/* Fills @sqe for @op, and what @slot has to keep for it. -ENOMEM. */
-int uring_prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op, struct slot *slot);
+/* As struct driver's push: queues the submission, or does by system call what the kernel's io_uring lacks. */
+int uring_push(struct proactor *proactor, const struct proactor_op *op, uint64_t *ret_key,
+	struct proactor_completion *ret_ready);
 
-/* Does @op by system call: for the few that never block, where the kernel's io_uring lacks them. */
-int64_t uring_call(const struct proactor_op *op);
-
-/* Frees what uring_prep() kept. */
+/* Frees what uring_push() kept. */
 void uring_unstash(struct uring *uring, struct slot *slot);

@@ -114,7 +114,8 @@ static unsigned transfer_size(size_t size)
 	return (unsigned)MIN(size, (size_t)0x7ffff000);
 }
 
-int uring_prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op, struct slot *slot)
+/* Fills @sqe for @op, and what @slot has to keep for it. -ENOMEM. */
+static inline int prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op, struct slot *slot)
 {
 	/* none of the preparations touches it */
 	sqe->user_data = slot_key(slot);
@@ -173,7 +174,8 @@ static int64_t result_of(int r)
 	return r < 0 ? -errno : r;
 }
 
-int64_t uring_call(const struct proactor_op *op)
+/* For the few that never block. */
+static __attribute__((noinline)) int64_t call(const struct proactor_op *op)
 {
 	switch (op->opcode) {
 	case PROACTOR_SOCKET:
@@ -184,4 +186,26 @@ int64_t uring_call(const struct proactor_op *op)
 	case PROACTOR_SHUTDOWN: return result_of(shutdown(fd_of(op->shutdown.file), op->shutdown.how));
 	default: return -EOPNOTSUPP;
 	}
+}
+
+int uring_push(struct proactor *proactor, const struct proactor_op *op, uint64_t *ret_key,
+	struct proactor_completion *ret_ready)
+{
+	struct uring *uring = uring_of(proactor);
+	struct slot *slot = driver_start(proactor, op);
+	struct io_uring_sqe *sqe;
+	int r;
+
+	if (unlikely(!slot))
+		return -ENOMEM;
+	if (unlikely(!uring->op_supported[op->opcode]))
+		return driver_ready(proactor, slot, call(op), ret_ready);
+	sqe = uring_sqe(uring);
+	if (unlikely(!sqe))
+		return driver_refuse(proactor, slot, -ENOMEM);
+	r = prep(uring, sqe, op, slot);
+	if (likely(r == 0))
+		return driver_pending(proactor, slot, ret_key);
+	uring_sqe_undo(uring);
+	return driver_refuse(proactor, slot, r);
 }
