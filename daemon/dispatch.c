@@ -16,6 +16,13 @@
 
 enum outcome { FRAME_DONE, FRAME_STALLED };
 
+/*
+ * Calls of one session in one turn. Others wait no longer than that, and the client has its first answers while the daemon is at
+ * the next: with all of a batch in one turn, each would sleep while the other works. 4 was best of 1, 2, 3, 4, 8, 16 and 64 for reads
+ * of 4 KiB, 32 in flight.
+ */
+enum { CALLS_PER_TURN = 4 };
+
 static enum outcome refuse(struct session *session, uint32_t msgid, const struct rpc_error *error)
 {
 	session->server->stats.requests_refused++;
@@ -106,6 +113,7 @@ void dispatch(struct session *session)
 	struct server *server = session->server;
 	struct inbox *inbox = &session->inbox;
 	struct rpc_error error = {0};
+	unsigned count = 0;
 
 	while (session->state != SESSION_CLOSING && !session->outbox.hurry && buffer_size(&inbox->bytes) > 0) {
 		const uint8_t *bytes = buffer_bytes(&inbox->bytes);
@@ -125,6 +133,11 @@ void dispatch(struct session *session)
 		}
 		buffer_consume(&inbox->bytes, inbox->scan.size);
 		scan_reset(&inbox->scan);
+		if (++count == CALLS_PER_TURN && buffer_size(&inbox->bytes) > 0) {
+			if (!list_linked(&session->turn_link))
+				list_append(&server->waiting, &session->turn_link);
+			return;
+		}
 	}
 	if (buffer_size(&inbox->bytes) == 0)
 		server->stats.fds_unasked += inbox_drop_fds(inbox);

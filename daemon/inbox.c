@@ -139,7 +139,8 @@ void inbox_resume(struct session *session)
 {
 	if (!is_deaf(session))
 		dispatch(session);
-	if (!is_deaf(session) && !list_linked(&session->stalled_link) && !session->inbox.receiving.pending)
+	if (!is_deaf(session) && !list_linked(&session->stalled_link) && !list_linked(&session->turn_link) &&
+		!session->inbox.receiving.pending)
 		receive(session);
 }
 

@@ -39,5 +39,7 @@ void loop_cancel(struct loop *loop, struct task *task);
 /* Closes a file without anybody waiting for it: closing can block, so it is an operation too. */
 void loop_close(struct loop *loop, int64_t file);
 
-/* One turn: submits, waits until something has ended, calls back. Negative: the proactor is broken. */
-int loop_turn(struct loop *loop);
+/*
+ * One turn: submits, waits until something has ended where it @may_block, calls back. Negative: the proactor is broken.
+ */
+int loop_turn(struct loop *loop, bool may_block);

@@ -118,6 +118,7 @@ int server_init(struct server *server, struct proactor *proactor, const struct s
 	server->users = LIST_INIT(server->users);
 	server->dirty = LIST_INIT(server->dirty);
 	server->stalled = LIST_INIT(server->stalled);
+	server->waiting = LIST_INIT(server->waiting);
 	loop_init(&server->loop, proactor);
 	server->stats.started_ns = server->loop.now_ns;
 	chunk_pool_init(&server->chunks);
@@ -224,6 +225,19 @@ static void try_stalled(struct server *server)
 	}
 }
 
+static void go_on_waiting(struct server *server)
+{
+	struct list waiting, *link;
+
+	list_steal(&waiting, &server->waiting);
+	while ((link = list_pop(&waiting))) {
+		struct session *session = list_entry(link, struct session, turn_link);
+
+		inbox_resume(session);
+		session_progress(session);
+	}
+}
+
 static void flush_dirty(struct server *server)
 {
 	struct list *link;
@@ -240,10 +254,11 @@ static bool is_over(const struct server *server)
 
 static int turn(struct server *server)
 {
-	int r = loop_turn(&server->loop);
+	int r = loop_turn(&server->loop, list_empty(&server->waiting));
 
 	if (r < 0)
 		return r;
+	go_on_waiting(server);
 	try_stalled(server);
 	flush_dirty(server);
 	return 0;

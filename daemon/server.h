@@ -44,6 +44,7 @@ struct server {
 	struct list users;
 	struct list dirty;   /* sessions with something to send */
 	struct list stalled; /* sessions that are not read from until there is room */
+	struct list waiting; /* sessions with calls that wait for their next turn */
 	bool room_made;      /* something was released since the stalled ones were tried */
 
 	int64_t listener;                /* file; -1: closed */

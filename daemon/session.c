@@ -189,6 +189,7 @@ void session_close(struct session *session)
 		return;
 	set_state(session, SESSION_CLOSING);
 	list_remove(&session->stalled_link);
+	list_remove(&session->turn_link);
 	list_remove(&session->dirty_link);
 	loop_cancel(session_loop(session), &session->inbox.receiving);
 	loop_cancel(session_loop(session), &session->inbox.watching);
@@ -214,7 +215,8 @@ static void free_session(struct session *session)
 {
 	struct server *server = session->server;
 
-	assert(!list_linked(&session->dirty_link) && !list_linked(&session->stalled_link));
+	assert(!list_linked(&session->dirty_link) && !list_linked(&session->stalled_link) &&
+		!list_linked(&session->turn_link));
 	outbox_clear(session);
 	close_files(session);
 	loop_close(&server->loop, session->socket);

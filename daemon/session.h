@@ -29,6 +29,7 @@ struct session {
 	struct list link;         /* of server->sessions */
 	struct list dirty_link;   /* of server->dirty, or unlinked */
 	struct list stalled_link; /* of server->stalled, or unlinked */
+	struct list turn_link;    /* of server->waiting, or unlinked */
 	enum session_state state;
 	uint64_t id;
 	uint64_t opened_ns;
