@@ -639,8 +639,14 @@ static bool find_key(struct reader *reader, const char *key)
 /* A limit in what `hello` answered; one that a daemon does not tell is taken for its default. False: it makes no sense. */
 static bool find_limit(struct reader hello, enum limit limit, uint64_t *ret_value)
 {
+	struct reader limits;
+	uint32_t count;
+
 	*ret_value = limit_table[limit].fallback;
 	if (!find_key(&hello, "limits"))
+		return false;
+	limits = hello;
+	if (reader_map(&limits, &count) < 0)
 		return false;
 	if (!find_key(&hello, limit_table[limit].name))
 		return true;

@@ -64,7 +64,7 @@ def require_root():
 def table_rows(path, macro):
     """The rows of one of our X-macro tables: the arguments of each @macro(...), stripped."""
     with open(os.path.join(SOURCE, path)) as file:
-        rows = re.findall(rf"^{macro}\((.*)\)$", file.read(), re.M)
+        rows = re.findall(rf"^{macro}\((.*?)\)$", file.read(), re.M | re.S)
     return [[field.strip().strip('"') for field in re.split(r',(?=(?:[^"]*"[^"]*")*[^"]*$)', row)] for row in rows]
 
 
