@@ -4,8 +4,8 @@
  *      data      head            tail        capacity
  *        | free   | waiting bytes | free        |
  *
- * Room is made by moving the waiting bytes to the front when that is enough, else by doubling. Pointers into it live until
- * the next call that makes room.
+ * Room is made by moving the waiting bytes to the front when that is enough, else by doubling.
+ * Pointers into it live until the next call that makes room.
  */
 #pragma once
 

@@ -27,7 +27,10 @@ static inline struct timespec clock_timespec(uint64_t duration_ns)
 	};
 }
 
-/* The instant @duration from now; one too far away to be counted in nanoseconds (500 years) never comes. */
+/*
+ * The instant @duration from now; one too far away to be counted in nanoseconds (500 years) never
+ * comes.
+ */
 static inline uint64_t clock_deadline_ns(const struct timespec *duration)
 {
 	uint64_t ns;

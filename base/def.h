@@ -1,8 +1,9 @@
 /*
  * The few words that every file uses.
  *
- * Assertions state what must hold whatever callers, clients and the kernel do; a failed one is a bug in this program. They
- * are part of it: a build that takes them out is refused here. What a caller can get wrong is checked and answered instead.
+ * Assertions state what must hold whatever callers, clients and the kernel do; a failed one is a
+ * bug in this program. They are part of it: a build that takes them out is refused here. What a
+ * caller can get wrong is checked and answered instead.
  */
 #pragma once
 
@@ -17,18 +18,18 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-#define MIN(a, b)                                                                                                      \
-	({                                                                                                             \
-		__typeof__(a) min_a = (a);                                                                             \
-		__typeof__(b) min_b = (b);                                                                             \
-		min_a < min_b ? min_a : min_b;                                                                         \
+#define MIN(a, b)                                                                                  \
+	({                                                                                         \
+		__typeof__(a) min_a = (a);                                                         \
+		__typeof__(b) min_b = (b);                                                         \
+		min_a < min_b ? min_a : min_b;                                                     \
 	})
 
-#define MAX(a, b)                                                                                                      \
-	({                                                                                                             \
-		__typeof__(a) max_a = (a);                                                                             \
-		__typeof__(b) max_b = (b);                                                                             \
-		max_a > max_b ? max_a : max_b;                                                                         \
+#define MAX(a, b)                                                                                  \
+	({                                                                                         \
+		__typeof__(a) max_a = (a);                                                         \
+		__typeof__(b) max_b = (b);                                                         \
+		max_a > max_b ? max_a : max_b;                                                     \
 	})
 
 /* The object whose field @member is at @pointer. */

@@ -3,8 +3,8 @@
  *
  *      head ⇄ a ⇄ b ⇄ c ⇄ (head)
  *
- * The head and the links have one type. A link in no list is zeroed or points at itself; both are "unlinked", so a zeroed
- * object may be removed from a list it never entered.
+ * The head and the links have one type. A link in no list is zeroed or points at itself; both are
+ * "unlinked", so a zeroed object may be removed from a list it never entered.
  */
 #pragma once
 
@@ -15,10 +15,10 @@ struct list {
 	struct list *previous;
 };
 
-#define LIST_INIT(head)                                                                                                \
-	(struct list)                                                                                                  \
-	{                                                                                                              \
-		.next = &(head), .previous = &(head)                                                                   \
+#define LIST_INIT(head)                                                                            \
+	(struct list)                                                                              \
+	{                                                                                          \
+		.next = &(head), .previous = &(head)                                               \
 	}
 
 static inline bool list_linked(const struct list *link)
@@ -60,7 +60,10 @@ static inline struct list *list_pop(struct list *head)
 	return first;
 }
 
-/* Moves all of @from to @to, an empty list: what is added to @from meanwhile waits for the next turn. */
+/*
+ * Moves all of @from to @to, an empty list: what is added to @from meanwhile waits for the next
+ * turn.
+ */
 static inline void list_steal(struct list *to, struct list *from)
 {
 	*to = LIST_INIT(*to);
@@ -74,13 +77,13 @@ static inline void list_steal(struct list *to, struct list *from)
 
 #define list_entry(link, type, member) container_of(link, type, member)
 
-#define list_for_each_entry(item, head, member)                                                                        \
-	for (item = list_entry((head)->next, __typeof__(*item), member); &item->member != (head);                      \
+#define list_for_each_entry(item, head, member)                                                    \
+	for (item = list_entry((head)->next, __typeof__(*item), member); &item->member != (head);  \
 		item = list_entry(item->member.next, __typeof__(*item), member))
 
 /* As above, where the body may remove @item from the list. */
-#define list_for_each_entry_safe(item, following, head, member)                                                        \
-	for (item = list_entry((head)->next, __typeof__(*item), member),                                               \
-	    following = list_entry(item->member.next, __typeof__(*item), member);                                      \
-		&item->member != (head);                                                                               \
-		item = following, following = list_entry(item->member.next, __typeof__(*item), member))
+#define list_for_each_entry_safe(item, following, head, member)                                    \
+	for (item = list_entry((head)->next, __typeof__(*item), member),                           \
+	    following = list_entry(item->member.next, __typeof__(*item), member);                  \
+		&item->member != (head); item = following,                                         \
+	    following = list_entry(item->member.next, __typeof__(*item), member))

@@ -29,14 +29,19 @@ void log_line(enum log_level level, const char *format, ...)
 	if (getenv("JOURNAL_STREAM"))
 		prefix_size = snprintf(line, sizeof(line), "<%d>", (int)level);
 	else
-		prefix_size = snprintf(line, sizeof(line), "%.64s: ", program_invocation_short_name);
+		prefix_size =
+			snprintf(line, sizeof(line), "%.64s: ", program_invocation_short_name);
 	va_start(arguments, format);
-	size = vsnprintf(line + prefix_size, sizeof(line) - (size_t)prefix_size - 1, format, arguments);
+	size = vsnprintf(line + prefix_size, sizeof(line) - (size_t)prefix_size - 1, format,
+		arguments);
 	va_end(arguments);
 	if (size >= 0) {
 		size = MIN(prefix_size + size, (int)sizeof(line) - 2);
 		line[size++] = '\n';
-		/* one write a line, so that lines of several processes do not mix; there is nobody to tell if it fails */
+		/*
+		 * one write a line, so that lines of several processes do not mix; there is nobody
+		 * to tell if it fails
+		 */
 		(void)!write(STDERR_FILENO, line, (size_t)size);
 	}
 	errno = saved;

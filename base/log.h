@@ -1,8 +1,9 @@
 /*
  * Logging to stderr, for the daemon alone: libraries log nothing.
  *
- * Under the journal (JOURNAL_STREAM is set) each line begins with its level as "<N>", which systemd takes off (sd-daemon(3));
- * elsewhere with the program's name. A function logs an error or returns it, never both.
+ * Under the journal (JOURNAL_STREAM is set) each line begins with its level as "<N>", which systemd
+ * takes off (sd-daemon(3)); elsewhere with the program's name. A function logs an error or returns
+ * it, never both.
  */
 #pragma once
 
@@ -28,8 +29,8 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
 #define log_debug(...)   log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /*
- * Keeps a client from filling the log: at most @burst lines an interval. The first line of the next interval says how many
- * were left out.
+ * Keeps a client from filling the log: at most @burst lines an interval. The first line of the next
+ * interval says how many were left out.
  */
 struct log_limit {
 	uint64_t interval_ns;

@@ -13,7 +13,10 @@ void map_deinit(struct map *map)
 	*map = (struct map){0};
 }
 
-/* Keys are counters as a rule; a multiplication (Fibonacci hashing) spreads also those that are multiples of something. */
+/*
+ * Keys are counters as a rule; a multiplication (Fibonacci hashing) spreads also those that are
+ * multiples of something.
+ */
 static struct map_node **bucket_of(const struct map *map, uint64_t key)
 {
 	return &map->buckets[(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (map->bucket_count - 1)];

@@ -1,6 +1,6 @@
 /*
- * A hash table from 64-bit numbers to objects, intrusive: the objects carry their node, the table allocates its buckets
- * only, and those when it grows. It never shrinks.
+ * A hash table from 64-bit numbers to objects, intrusive: the objects carry their node, the table
+ * allocates its buckets only, and those when it grows. It never shrinks.
  */
 #pragma once
 

@@ -13,7 +13,8 @@ enum { BLOCK_SIZE = 32 * 1024, ALIGNMENT = 16 };
 void slab_init(struct slab *slab, size_t object_size)
 {
 	assert(object_size > 0);
-	*slab = (struct slab){.object_size = (object_size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1)};
+	*slab = (struct slab){
+		.object_size = (object_size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1)};
 }
 
 void slab_deinit(struct slab *slab)

@@ -1,8 +1,9 @@
 /*
  * A slab: objects of one size, handed out and taken back without touching the allocator.
  *
- * It grows by whole blocks when it runs out and gives them back only when it ends, so that a steady load allocates nothing.
- * Objects keep their address. What is handed out holds whatever the last owner left in it.
+ * It grows by whole blocks when it runs out and gives them back only when it ends, so that a steady
+ * load allocates nothing. Objects keep their address. What is handed out holds whatever the last
+ * owner left in it.
  */
 #pragma once
 

@@ -23,8 +23,8 @@ static bool is_closed(const struct rpc_message *message)
 }
 
 /* Looks at one frame. 1: it is the response to @msgid. 0: it is not. */
-static int take_response(const uint8_t *frame, size_t size, uint32_t msgid, struct rpc_message *ret_response,
-	struct rpc_error *ret_error)
+static int take_response(const uint8_t *frame, size_t size, uint32_t msgid,
+	struct rpc_message *ret_response, struct rpc_error *ret_error)
 {
 	const char *reason;
 
@@ -42,8 +42,8 @@ static int take_response(const uint8_t *frame, size_t size, uint32_t msgid, stru
 	return 1;
 }
 
-static int await(struct connection *connection, uint32_t msgid, uint64_t deadline_ns, struct rpc_message *ret_response,
-	struct rpc_error *ret_error)
+static int await(struct connection *connection, uint32_t msgid, uint64_t deadline_ns,
+	struct rpc_message *ret_response, struct rpc_error *ret_error)
 {
 	const uint8_t *frame;
 	size_t size;
@@ -70,14 +70,18 @@ static int await(struct connection *connection, uint32_t msgid, uint64_t deadlin
 	}
 }
 
-int call_run(struct connection *connection, const char *method, const struct buffer *params, uint32_t param_count,
-	uint64_t deadline_ns, struct rpc_message *ret_response, struct rpc_error *ret_error)
+int call_run(struct connection *connection, const char *method, const struct buffer *params,
+	uint32_t param_count, uint64_t deadline_ns, struct rpc_message *ret_response,
+	struct rpc_error *ret_error)
 {
 	uint32_t msgid = ++connection->last_msgid;
 	struct pack pack = pack_into(&connection->out);
 
 	rpc_pack_request(&pack, msgid, method, param_count);
-	if (pack.failed || (params && buffer_append(&connection->out, buffer_bytes(params), buffer_size(params)) < 0))
+	if (pack.failed ||
+		(params &&
+			buffer_append(&connection->out, buffer_bytes(params), buffer_size(params)) <
+				0))
 		return connection_fail(connection, -ENOMEM);
 	return await(connection, msgid, deadline_ns, ret_response, ret_error);
 }

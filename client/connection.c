@@ -39,8 +39,9 @@ int connection_init(struct connection *connection, const char *path)
 
 static struct connection_fd *first_fd(const struct connection *connection)
 {
-	return buffer_size(&connection->out_fds) > 0 ? (struct connection_fd *)buffer_bytes(&connection->out_fds)
-						     : NULL;
+	return buffer_size(&connection->out_fds) > 0
+		? (struct connection_fd *)buffer_bytes(&connection->out_fds)
+		: NULL;
 }
 
 static void consume_fd(struct connection *connection)
@@ -97,14 +98,19 @@ union control {
 static void put_fd(struct msghdr *message, union control *control, int fd)
 {
 	*control = (union control){
-		.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))},
+		.header = {.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(sizeof(int))},
 	};
 	memcpy(CMSG_DATA(&control->header), &fd, sizeof(fd));
 	message->msg_control = control;
 	message->msg_controllen = CMSG_SPACE(sizeof(int));
 }
 
-/* Sends up to the frame that the next descriptor but one rides on: one rides at the head of what is sent, at most. */
+/*
+ * Sends up to the frame that the next descriptor but one rides on: one rides at the head of what is
+ * sent, at most.
+ */
 static ssize_t send_some(struct connection *connection)
 {
 	struct iovec bytes = {
@@ -119,7 +125,9 @@ static ssize_t send_some(struct connection *connection)
 
 	if (rides)
 		put_fd(&message, &control, next->fd);
-	end = rides && buffer_size(&connection->out_fds) > sizeof(*next) ? next + 1 : rides ? NULL : next;
+	end = rides && buffer_size(&connection->out_fds) > sizeof(*next) ? next + 1
+		: rides                                                  ? NULL
+									 : next;
 	if (end)
 		bytes.iov_len = MIN(bytes.iov_len, (size_t)(end->position - connection->sent_size));
 	size = sendmsg(connection->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -160,7 +168,8 @@ static void keep_fd(struct connection *connection, int fd)
 
 static void keep_fds(struct connection *connection, struct msghdr *message)
 {
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
+		header = CMSG_NXTHDR(message, header)) {
 		size_t count;
 		int fd;
 
@@ -178,18 +187,23 @@ int connection_receive(struct connection *connection, bool blocks)
 {
 	union control control;
 	struct iovec room;
-	struct msghdr message = {
-		.msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr message = {.msg_iov = &room,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control)};
 	ssize_t size;
 
 	if (connection->error < 0)
 		return connection->error;
 	buffer_trim(&connection->in, KEEP_SIZE);
-	/* a frame is received in one piece where it can be: what the scan knows of its size is asked for at once */
+	/*
+	 * a frame is received in one piece where it can be: what the scan knows of its size is
+	 * asked for at once
+	 */
 	if (buffer_reserve(&connection->in, MAX((size_t)RECEIVE_SIZE, connection->scan.size)) < 0)
 		return connection_fail(connection, -ENOMEM);
-	room = (struct iovec){
-		.iov_base = connection->in.data + connection->in.tail, .iov_len = buffer_room(&connection->in)};
+	room = (struct iovec){.iov_base = connection->in.data + connection->in.tail,
+		.iov_len = buffer_room(&connection->in)};
 	size = recvmsg(connection->fd, &message, (blocks ? 0 : MSG_DONTWAIT) | MSG_CMSG_CLOEXEC);
 	if (size < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : connection_fail(connection, -errno);
@@ -206,8 +220,8 @@ int connection_frame(struct connection *connection, const uint8_t **ret_frame, s
 
 	if (buffer_size(&connection->in) == 0)
 		return connection->error;
-	result = scan_frame(&connection->scan, buffer_bytes(&connection->in), buffer_size(&connection->in),
-		&connection->limits);
+	result = scan_frame(&connection->scan, buffer_bytes(&connection->in),
+		buffer_size(&connection->in), &connection->limits);
 	if (result == SCAN_BAD) {
 		buffer_clear(&connection->in);
 		return connection_fail(connection, -ECONNRESET);
@@ -231,7 +245,8 @@ int connection_take_fd(struct connection *connection, int *ret_fd)
 		return -EBADMSG;
 	*ret_fd = connection->fds[0];
 	connection->fd_count--;
-	memmove(connection->fds, connection->fds + 1, connection->fd_count * sizeof(connection->fds[0]));
+	memmove(connection->fds, connection->fds + 1,
+		connection->fd_count * sizeof(connection->fds[0]));
 	return 0;
 }
 
@@ -240,7 +255,8 @@ int connection_take_fd(struct connection *connection, int *ret_fd)
 int connection_wait(struct connection *connection, int wake_fd, uint64_t deadline_ns)
 {
 	short events = (short)(POLLIN | (connection_has_output(connection) ? POLLOUT : 0));
-	struct pollfd fds[] = {{.fd = connection->fd, .events = events}, {.fd = wake_fd, .events = POLLIN}};
+	struct pollfd fds[] = {
+		{.fd = connection->fd, .events = events}, {.fd = wake_fd, .events = POLLIN}};
 	struct timespec timeout = {0};
 	uint64_t now_ns;
 

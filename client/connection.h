@@ -1,10 +1,12 @@
 /*
  * A client's end of the daemon's socket: bytes out, frames in, descriptors both ways.
  *
- * It frames and carries, and knows nothing of what the messages mean. Sending and receiving never block; connection_wait()
- * does. The daemon's bytes are not trusted: they go through the same scan as a client's do in the daemon.
+ * It frames and carries, and knows nothing of what the messages mean. Sending and receiving never
+ * block; connection_wait() does. The daemon's bytes are not trusted: they go through the same scan
+ * as a client's do in the daemon.
  *
- * Once the connection is lost it stays lost: every call says why, first -ECONNRESET for all that the other side can do.
+ * Once the connection is lost it stays lost: every call says why, first -ECONNRESET for all that
+ * the other side can do.
  */
 #pragma once
 
@@ -33,8 +35,8 @@ int connection_init(struct connection *connection, const char *path);
 void connection_deinit(struct connection *connection);
 
 /*
- * What was packed at the tail of connection->out since it held @size_before bytes carries @fd, which then is the connection's
- * and is closed once sent. -ENOMEM.
+ * What was packed at the tail of connection->out since it held @size_before bytes carries @fd,
+ * which then is the connection's and is closed once sent. -ENOMEM.
  */
 int connection_attach_fd(struct connection *connection, size_t size_before, int fd);
 
@@ -42,14 +44,14 @@ int connection_attach_fd(struct connection *connection, size_t size_before, int 
 int connection_send(struct connection *connection);
 
 /*
- * Receives what is there now; with @blocks, waits until something is. 0, also when nothing was, or a signal came.
- * -ECONNRESET at the end of the stream.
+ * Receives what is there now; with @blocks, waits until something is. 0, also when nothing was, or
+ * a signal came. -ECONNRESET at the end of the stream.
  */
 int connection_receive(struct connection *connection, bool blocks);
 
 /*
- * The next whole frame that was received. 1 and the frame, which stays valid until connection_consume(); 0: none yet.
- * -ECONNRESET: what came is no frame.
+ * The next whole frame that was received. 1 and the frame, which stays valid until
+ * connection_consume(); 0: none yet. -ECONNRESET: what came is no frame.
  */
 int connection_frame(struct connection *connection, const uint8_t **ret_frame, size_t *ret_size);
 
@@ -64,8 +66,9 @@ static inline bool connection_has_output(const struct connection *connection)
 }
 
 /*
- * Blocks until the socket can be received from, or sent to where there is output, or @wake_fd (or -1) is readable, or
- * @deadline_ns has come (0: does not block). 1: @wake_fd is readable. 0: anything else, a signal among it.
+ * Blocks until the socket can be received from, or sent to where there is output, or @wake_fd (or
+ * -1) is readable, or @deadline_ns has come (0: does not block). 1: @wake_fd is readable. 0:
+ * anything else, a signal among it.
  */
 int connection_wait(struct connection *connection, int wake_fd, uint64_t deadline_ns);
 

@@ -1,16 +1,20 @@
 /*
  * libproactor-client: the daemon as a driver.
  *
- * A program that links this library beside libproactor (pkg-config proactor-client) needs no call of its own: proactor_new()
- * then knows PROACTOR_DRIVER_REMOTE, takes `PROACTOR_DRIVER=unix:PATH` from the environment, and falls back to the daemon
- * where no io_uring can be had. All of proactor.h behaves as in-process, with these particulars:
+ * A program that links this library beside libproactor (pkg-config proactor-client) needs no call
+ * of its own: proactor_new() then knows PROACTOR_DRIVER_REMOTE, takes `PROACTOR_DRIVER=unix:PATH`
+ * from the environment, and falls back to the daemon where no io_uring can be had. All of
+ * proactor.h behaves as in-process, with these particulars:
  *
- *  - Files are handles of the session; proactor_attach() and proactor_detach() pass descriptors through the socket, and wait
- *    for the daemon's answer.
- *  - open, socket and stat by path are done with the caller's own rights and the result is donated: a path means here what it
- *    means to the caller. A unix-domain address for bind and connect is looked up by the daemon, for its own user only.
- *  - Transfers are cut to the daemon's limit (1 MiB by default): a longer one comes back short, as any may.
- *  - When the daemon goes, every operation in flight ends with -ECONNRESET, and so does every later one.
+ *  - Files are handles of the session; proactor_attach() and proactor_detach() pass descriptors
+ *    through the socket, and wait for the daemon's answer.
+ *  - open, socket and stat by path are done with the caller's own rights and the result is donated:
+ *    a path means here what it means to the caller. A unix-domain address for bind and connect is
+ *    looked up by the daemon, for its own user only.
+ *  - Transfers are cut to the daemon's limit (1 MiB by default): a longer one comes back short, as
+ *    any may.
+ *  - When the daemon goes, every operation in flight ends with -ECONNRESET, and so does every later
+ *    one.
  *  - recvmsg and sendmsg are not there: -EOPNOTSUPP.
  */
 #ifndef PROACTOR_CLIENT_H
@@ -23,8 +27,9 @@ extern "C" {
 #endif
 
 /*
- * Writes the path of the daemon's socket to @ret_path, of @size bytes: $PROACTORD_SOCKET, else the user's
- * $XDG_RUNTIME_DIR/proactord/socket where that exists, else /run/proactord/socket. -ENAMETOOLONG. Any thread.
+ * Writes the path of the daemon's socket to @ret_path, of @size bytes: $PROACTORD_SOCKET, else the
+ * user's $XDG_RUNTIME_DIR/proactord/socket where that exists, else /run/proactord/socket.
+ * -ENAMETOOLONG. Any thread.
  */
 int proactor_client_socket_path(char *ret_path, size_t size);
 

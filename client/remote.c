@@ -1,18 +1,20 @@
 /*
  * The remote driver: proactor.h over the daemon's socket.
  *
- * An operation becomes a request whose msgid is its slot's index, and ends with the response. A cancellation is a request of its
- * own, and since the daemon takes requests in order, it can never meet a later operation that got the same index: that one is
- * pushed, and so sent, after it. Calls that are waited for (attach, detach) have msgids with the highest bit set.
+ * An operation becomes a request whose msgid is its slot's index, and ends with the response. A
+ * cancellation is a request of its own, and since the daemon takes requests in order, it can never
+ * meet a later operation that got the same index: that one is pushed, and so sent, after it. Calls
+ * that are waited for (attach, detach) have msgids with the highest bit set.
  *
- * No more is with the daemon than it takes at a time (window.h); beyond that, requests are held back, and an operation that is
- * cancelled while it is held ends here.
+ * No more is with the daemon than it takes at a time (window.h); beyond that, requests are held
+ * back, and an operation that is cancelled while it is held ends here.
  *
- * Requests collect in the connection's buffer and leave with one send when the caller polls; all the responses that have come
- * are taken at once. The caller's buffers are touched in poll alone, so that nothing is to be waited for at the end.
+ * Requests collect in the connection's buffer and leave with one send when the caller polls; all
+ * the responses that have come are taken at once. The caller's buffers are touched in poll alone,
+ * so that nothing is to be waited for at the end.
  *
- * The daemon is not trusted more than a peer has to be: a response to nothing, or one that does not have the shape of the
- * operation's result, ends the connection.
+ * The daemon is not trusted more than a peer has to be: a response to nothing, or one that does not
+ * have the shape of the operation's result, ends the connection.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -119,7 +121,8 @@ static size_t data_size(const struct slot *slot)
 	return kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT ? slot->space.size : 0;
 }
 
-static void pack_request(struct pack *pack, const struct proactor_op *op, const struct slot *slot, int fd)
+static void pack_request(struct pack *pack, const struct proactor_op *op, const struct slot *slot,
+	int fd)
 {
 	if (fd >= 0)
 		rpc_pack_request(pack, slot_index(slot), "attach", 0);
@@ -127,7 +130,8 @@ static void pack_request(struct pack *pack, const struct proactor_op *op, const 
 		codec_pack_request(pack, slot_index(slot), op);
 }
 
-static int hold(struct remote *remote, const struct proactor_op *op, struct slot *slot, uint64_t cost, int fd)
+static int hold(struct remote *remote, const struct proactor_op *op, struct slot *slot,
+	uint64_t cost, int fd)
 {
 	struct pack pack = pack_into(&remote->scratch);
 	struct window_request request = {.key = slot_key(slot), .cost = cost, .fd = fd};
@@ -135,7 +139,8 @@ static int hold(struct remote *remote, const struct proactor_op *op, struct slot
 	buffer_clear(&remote->scratch);
 	pack_request(&pack, op, slot, fd);
 	request.size = (uint32_t)buffer_size(&remote->scratch);
-	if (pack.failed || window_hold(&remote->window, &request, buffer_bytes(&remote->scratch)) < 0) {
+	if (pack.failed ||
+		window_hold(&remote->window, &request, buffer_bytes(&remote->scratch)) < 0) {
 		fd_close(fd);
 		return -ENOMEM;
 	}
@@ -143,8 +148,12 @@ static int hold(struct remote *remote, const struct proactor_op *op, struct slot
 	return 0;
 }
 
-/* Sends the request for @slot, now or when there is room: @op, or what makes a file of @fd where that is not -1. */
-static int send_operation(struct remote *remote, const struct proactor_op *op, struct slot *slot, int fd)
+/*
+ * Sends the request for @slot, now or when there is room: @op, or what makes a file of @fd where
+ * that is not -1.
+ */
+static int send_operation(struct remote *remote, const struct proactor_op *op, struct slot *slot,
+	int fd)
 {
 	uint64_t cost = window_cost(data_size(slot));
 	struct pack pack = pack_into(&remote->connection.out);
@@ -174,7 +183,8 @@ static void send_held(struct remote *remote)
 			continue;
 		}
 		if (request->fd >= 0)
-			r = connection_attach_fd(connection, buffer_size(&connection->out), request->fd);
+			r = connection_attach_fd(connection, buffer_size(&connection->out),
+				request->fd);
 		if (r < 0 || buffer_append(&connection->out, request + 1, request->size) < 0) {
 			lose(remote);
 			return;
@@ -223,11 +233,13 @@ static int donate(struct remote *remote, struct slot *slot, int fd, int64_t *ret
 
 static bool is_done_here(const struct proactor_op *op)
 {
-	return (op->opcode == PROACTOR_OPEN && op->open.dir == PROACTOR_CWD) || op->opcode == PROACTOR_SOCKET ||
+	return (op->opcode == PROACTOR_OPEN && op->open.dir == PROACTOR_CWD) ||
+		op->opcode == PROACTOR_SOCKET ||
 		(op->opcode == PROACTOR_STAT && op->stat.dir == PROACTOR_CWD);
 }
 
-static int push_here(struct remote *remote, const struct proactor_op *op, struct slot *slot, int64_t *ret_result)
+static int push_here(struct remote *remote, const struct proactor_op *op, struct slot *slot,
+	int64_t *ret_result)
 {
 	switch (op->opcode) {
 	case PROACTOR_OPEN: return donate(remote, slot, open_here(op), ret_result);
@@ -257,8 +269,10 @@ static void keep_outputs(const struct remote *remote, struct proactor_op *op, st
 	}
 }
 
-_Static_assert(offsetof(struct proactor_op, read.size) == offsetof(struct proactor_op, write.size) &&
-		offsetof(struct proactor_op, read.size) == offsetof(struct proactor_op, recv.size) &&
+_Static_assert(offsetof(struct proactor_op, read.size) ==
+			offsetof(struct proactor_op, write.size) &&
+		offsetof(struct proactor_op, read.size) ==
+			offsetof(struct proactor_op, recv.size) &&
 		offsetof(struct proactor_op, read.size) == offsetof(struct proactor_op, send.size),
 	"keep_outputs() takes them together");
 
@@ -275,7 +289,8 @@ static bool names_no_file(const struct proactor_op *op)
 	return file < 0 && !(param->kind == OP_KIND_DIR && file == PROACTOR_CWD);
 }
 
-static int start(struct proactor *proactor, const struct proactor_op *given, struct slot *slot, int64_t *ret_result)
+static int start(struct proactor *proactor, const struct proactor_op *given, struct slot *slot,
+	int64_t *ret_result)
 {
 	struct remote *remote = remote_of(proactor);
 	struct proactor_op op = *given;
@@ -308,10 +323,14 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *op, 
 	if (!slot)
 		return -ENOMEM;
 	r = start(proactor, op, slot, &result);
-	/* memory that ran out in the middle of the request has lost the connection, and ended this operation with all others */
+	/*
+	 * memory that ran out in the middle of the request has lost the connection, and ended this
+	 * operation with all others
+	 */
 	if (r == PROACTOR_PENDING || slot->state == SLOT_QUEUED)
 		return driver_pending(proactor, slot, ret_key);
-	return r == PROACTOR_READY ? driver_ready(proactor, slot, result, ret_ready) : driver_refuse(proactor, slot, r);
+	return r == PROACTOR_READY ? driver_ready(proactor, slot, result, ret_ready)
+				   : driver_refuse(proactor, slot, r);
 }
 
 static uint32_t control_msgid(struct remote *remote)
@@ -348,8 +367,12 @@ static int64_t result_of_error(const struct rpc_error *error)
 	}
 }
 
-/* The result of @message in numbers; what else it brings goes where @slot says. -EBADMSG: malformed. */
-static int read_response(const struct rpc_message *message, uint32_t opcode, struct codec_result *result)
+/*
+ * The result of @message in numbers; what else it brings goes where @slot says. -EBADMSG:
+ * malformed.
+ */
+static int read_response(const struct rpc_message *message, uint32_t opcode,
+	struct codec_result *result)
 {
 	struct reader reader = message->error;
 	struct rpc_error error;
@@ -368,7 +391,8 @@ static int read_response(const struct rpc_message *message, uint32_t opcode, str
 static int end_operation(struct remote *remote, const struct rpc_message *message)
 {
 	struct slots *slots = &remote->base.slots;
-	struct slot *slot = message->msgid < slots_count(slots) ? slots_at(slots, message->msgid) : NULL;
+	struct slot *slot =
+		message->msgid < slots_count(slots) ? slots_at(slots, message->msgid) : NULL;
 	struct codec_result result = {0};
 	enum op_result kind;
 
@@ -415,7 +439,8 @@ static int take_message(struct remote *remote, const uint8_t *frame, size_t size
 		return -EBADMSG;
 	if (message.type == RPC_NOTIFICATION)
 		return 0; /* "closed" among them, after which the connection ends by itself */
-	return message.msgid & CONTROL_MSGID ? end_control(remote, &message) : end_operation(remote, &message);
+	return message.msgid & CONTROL_MSGID ? end_control(remote, &message)
+					     : end_operation(remote, &message);
 }
 
 static void take_messages(struct remote *remote)
@@ -446,14 +471,18 @@ static int watch_fd(struct remote *remote, int action, int fd, uint32_t events)
 	return epoll_ctl(remote->epoll_fd, action, fd, &event) < 0 ? -errno : 0;
 }
 
-/* Who waits on proactor_fd() has to hear of room in the socket exactly while something is to be sent. */
+/*
+ * Who waits on proactor_fd() has to hear of room in the socket exactly while something is to be
+ * sent.
+ */
 static void follow_output(struct remote *remote)
 {
 	bool has_output = connection_has_output(&remote->connection);
 
 	if (remote->epoll_fd < 0 || remote->connection.fd < 0 || remote->watches_send == has_output)
 		return;
-	if (watch_fd(remote, EPOLL_CTL_MOD, remote->connection.fd, EPOLLIN | (has_output ? EPOLLOUT : 0)) == 0)
+	if (watch_fd(remote, EPOLL_CTL_MOD, remote->connection.fd,
+		    EPOLLIN | (has_output ? EPOLLOUT : 0)) == 0)
 		remote->watches_send = has_output;
 }
 
@@ -467,8 +496,8 @@ static int remote_wait(struct proactor *proactor, uint64_t deadline_ns)
 	proactor->stats.enters++;
 	(void)connection_send(&remote->connection);
 	/* with nothing else to wait for, the receive itself can wait */
-	blocks = wake_fd < 0 && deadline_ns == CLOCK_NEVER && !connection_has_output(&remote->connection) &&
-		remote->connection.error == 0;
+	blocks = wake_fd < 0 && deadline_ns == CLOCK_NEVER &&
+		!connection_has_output(&remote->connection) && remote->connection.error == 0;
 	if (!blocks && (deadline_ns != 0 || wake_fd >= 0)) {
 		r = connection_wait(&remote->connection, wake_fd, deadline_ns);
 		if (r < 0)
@@ -509,14 +538,16 @@ static int remote_watch(struct proactor *proactor)
 {
 	struct remote *remote = remote_of(proactor);
 
-	return remote->epoll_fd < 0 ? 0 : watch_fd(remote, EPOLL_CTL_ADD, proactor->handle->eventfd, EPOLLIN);
+	return remote->epoll_fd < 0
+		? 0
+		: watch_fd(remote, EPOLL_CTL_ADD, proactor->handle->eventfd, EPOLLIN);
 }
 
 /* ---- files ---- */
 
 /*
- * Waits for the answer to the control request that was packed last, whose result is as @opcode's. Operations that end
- * meanwhile wait to be polled.
+ * Waits for the answer to the control request that was packed last, whose result is as @opcode's.
+ * Operations that end meanwhile wait to be polled.
  */
 static int64_t await(struct remote *remote, uint32_t msgid, uint32_t opcode)
 {
@@ -636,7 +667,10 @@ static bool find_key(struct reader *reader, const char *key)
 	return false;
 }
 
-/* A limit in what `hello` answered; one that a daemon does not tell is taken for its default. False: it makes no sense. */
+/*
+ * A limit in what `hello` answered; one that a daemon does not tell is taken for its default.
+ * False: it makes no sense.
+ */
 static bool find_limit(struct reader hello, enum limit limit, uint64_t *ret_value)
 {
 	struct reader limits;
@@ -660,13 +694,15 @@ static int hello(struct remote *remote)
 	struct rpc_error error;
 	int r;
 
-	r = call_run(&remote->connection, "hello", NULL, 0, clock_now_ns() + HELLO_TIMEOUT_NS, &response, &error);
+	r = call_run(&remote->connection, "hello", NULL, 0, clock_now_ns() + HELLO_TIMEOUT_NS,
+		&response, &error);
 	if (r < 0)
 		return r;
 	if (error.code != 0)
 		return (int)result_of_error(&error);
 	if (!find_limit(response.result, LIMIT_TRANSFER_SIZE, &transfer_size) ||
-		!find_limit(response.result, LIMIT_FRAME_SIZE, &frame_size) || frame_size <= REQUEST_HEADER_SIZE ||
+		!find_limit(response.result, LIMIT_FRAME_SIZE, &frame_size) ||
+		frame_size <= REQUEST_HEADER_SIZE ||
 		!find_limit(response.result, LIMIT_OPERATIONS, &operation_count) ||
 		!find_limit(response.result, LIMIT_MEMORY, &memory_size))
 		return -EPROTO;
@@ -691,7 +727,8 @@ int remote_new(struct proactor **ret_proactor, const struct proactor_options *op
 	if (r < 0)
 		return r;
 	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++)
-		if (options->required_ops & UINT64_C(1) << opcode && op_table[opcode].where != OP_WHERE_WIRE)
+		if (options->required_ops & UINT64_C(1) << opcode &&
+			op_table[opcode].where != OP_WHERE_WIRE)
 			return explain(reason, path, -EOPNOTSUPP);
 	remote = calloc(1, sizeof(*remote));
 	if (!remote)
@@ -705,8 +742,8 @@ int remote_new(struct proactor **ret_proactor, const struct proactor_options *op
 		remote_free(&remote->base);
 		return explain(reason, path, r);
 	}
-	snprintf(remote->base.name, sizeof(remote->base.name), "unix:%.*s", (int)(sizeof(path) - strlen("unix:") - 1),
-		path);
+	snprintf(remote->base.name, sizeof(remote->base.name), "unix:%.*s",
+		(int)(sizeof(path) - strlen("unix:") - 1), path);
 	*ret_proactor = &remote->base;
 	return 0;
 }

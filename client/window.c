@@ -5,10 +5,16 @@
 
 #include "base/cleanup.h"
 
-/* The daemon takes memory in powers of two from this on, with a little for headers; see daemon/chunk.h. */
+/*
+ * The daemon takes memory in powers of two from this on, with a little for headers; see
+ * daemon/chunk.h.
+ */
 enum { COST_MIN = 4096, COST_HEADERS = 128 };
 
-/* Records stand one after another, whatever the size of the messages between: each is padded to this. */
+/*
+ * Records stand one after another, whatever the size of the messages between: each is padded to
+ * this.
+ */
 enum { ALIGNMENT = _Alignof(struct window_request) };
 
 void window_init(struct window *window, uint64_t operation_count, uint64_t memory_size)
@@ -22,7 +28,9 @@ void window_init(struct window *window, uint64_t operation_count, uint64_t memor
 
 static const struct window_request *first(const struct window *window)
 {
-	return buffer_size(&window->held) > 0 ? (const struct window_request *)buffer_bytes(&window->held) : NULL;
+	return buffer_size(&window->held) > 0
+		? (const struct window_request *)buffer_bytes(&window->held)
+		: NULL;
 }
 
 void window_deinit(struct window *window)
@@ -77,7 +85,8 @@ static size_t padding(size_t size)
 int window_hold(struct window *window, const struct window_request *request, const void *message)
 {
 	static const uint8_t zeros[ALIGNMENT];
-	int r = buffer_reserve(&window->held, sizeof(*request) + request->size + padding(request->size));
+	int r = buffer_reserve(&window->held,
+		sizeof(*request) + request->size + padding(request->size));
 
 	if (r < 0)
 		return r;

@@ -1,9 +1,10 @@
 /*
  * The window: how much of a client's work is with the daemon at a time.
  *
- * At its limits on operations in flight and on memory the daemon stops reading, and everything behind that is held up, a
- * cancellation among it; a program with many operations that wait (receives, accepts) would be stuck. So a client that knows
- * the limits stays below: what is beyond is held here, in order, and sent when there is room.
+ * At its limits on operations in flight and on memory the daemon stops reading, and everything
+ * behind that is held up, a cancellation among it; a program with many operations that wait
+ * (receives, accepts) would be stuck. So a client that knows the limits stays below: what is beyond
+ * is held here, in order, and sent when there is room.
  */
 #pragma once
 

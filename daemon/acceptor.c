@@ -65,8 +65,8 @@ static void accepted(struct task *task, int64_t result)
 	}
 	server->stats.accept_errors++;
 	if (log_limit_allows(&server->complaints))
-		log_warning("cannot accept connections for a moment: %s (%s)", err_text((int)-result),
-			err_name((int)-result));
+		log_warning("cannot accept connections for a moment: %s (%s)",
+			err_text((int)-result), err_name((int)-result));
 	pause_accepting(server);
 }
 

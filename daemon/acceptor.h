@@ -1,8 +1,8 @@
 /*
  * The acceptor: takes connections.
  *
- * Errors at accept are weather: no descriptors, no memory, a client that is gone already. None of them ends the service; where
- * trying again at once would fail again, it is tried after a pause.
+ * Errors at accept are weather: no descriptors, no memory, a client that is gone already. None of
+ * them ends the service; where trying again at once would fail again, it is tried after a pause.
  */
 #pragma once
 

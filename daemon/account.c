@@ -53,23 +53,27 @@ static bool fits(uint64_t used, uint64_t amount, enum limit limit, const struct 
 	return false;
 }
 
-void account_force(struct account *session, struct user *user, enum resource resource, uint64_t amount)
+void account_force(struct account *session, struct user *user, enum resource resource,
+	uint64_t amount)
 {
 	session->used[resource] += amount;
 	user->account.used[resource] += amount;
 }
 
-bool account_charge(struct account *session, struct user *user, const struct limits *limits, enum resource resource,
-	uint64_t amount, struct shortage *ret_shortage)
+bool account_charge(struct account *session, struct user *user, const struct limits *limits,
+	enum resource resource, uint64_t amount, struct shortage *ret_shortage)
 {
-	if (!fits(session->used[resource], amount, resources[resource].session_limit, limits, ret_shortage) ||
-		!fits(user->account.used[resource], amount, resources[resource].user_limit, limits, ret_shortage))
+	if (!fits(session->used[resource], amount, resources[resource].session_limit, limits,
+		    ret_shortage) ||
+		!fits(user->account.used[resource], amount, resources[resource].user_limit, limits,
+			ret_shortage))
 		return false;
 	account_force(session, user, resource, amount);
 	return true;
 }
 
-void account_release(struct account *session, struct user *user, enum resource resource, uint64_t amount)
+void account_release(struct account *session, struct user *user, enum resource resource,
+	uint64_t amount)
 {
 	assert(session->used[resource] >= amount && user->account.used[resource] >= amount);
 	session->used[resource] -= amount;

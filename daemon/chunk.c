@@ -56,7 +56,8 @@ struct chunk *chunk_new(struct chunk_pool *pool, size_t size)
 	uint32_t size_class = class_of(size);
 	size_t footprint = class_footprint(size_class);
 	struct list *link = list_pop(&pool->free[size_class]);
-	struct chunk *chunk = link ? list_entry(link, struct chunk, link) : malloc(sizeof(*chunk) + footprint);
+	struct chunk *chunk =
+		link ? list_entry(link, struct chunk, link) : malloc(sizeof(*chunk) + footprint);
 
 	if (!chunk)
 		return NULL;

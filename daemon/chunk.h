@@ -1,13 +1,15 @@
 /*
- * Chunks: the memory that data passes through, from an operation's buffer to the send that carries it to the client.
+ * Chunks: the memory that data passes through, from an operation's buffer to the send that carries
+ * it to the client.
  *
- * A read's chunk leaves room before the data, so that the response's header is put there and chunk after chunk goes out as
- * they are, without a copy:
+ * A read's chunk leaves room before the data, so that the response's header is put there and chunk
+ * after chunk goes out as they are, without a copy:
  *
  *      bytes   head                     tail      capacity
  *        | room | header | data          | free     |
  *
- * Sizes are powers of two from 4 KiB, each with a little room for headers. Freed chunks are kept for the next, up to a bound.
+ * Sizes are powers of two from 4 KiB, each with a little room for headers. Freed chunks are kept
+ * for the next, up to a bound.
  */
 #pragma once
 
@@ -42,7 +44,10 @@ void chunk_pool_trim(struct chunk_pool *pool);
 /* What a chunk for @size bytes takes, for accounting. */
 size_t chunk_footprint(size_t size);
 
-/* A chunk with room for @size bytes after CHUNK_HEADROOM, where head and tail stand. NULL when memory is short. */
+/*
+ * A chunk with room for @size bytes after CHUNK_HEADROOM, where head and tail stand. NULL when
+ * memory is short.
+ */
 struct chunk *chunk_new(struct chunk_pool *pool, size_t size);
 
 /* Accepts NULL. Always returns NULL. */

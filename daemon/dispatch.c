@@ -1,9 +1,9 @@
 /*
  * From bytes to calls. See dispatch.h.
  *
- * A malformed frame, which cannot be followed, ends the session with a reason; a malformed call is answered, and so is one
- * that comes too late. What is over a limit that time mends is held back: the client is not read from, which in the end
- * makes its own sends wait.
+ * A malformed frame, which cannot be followed, ends the session with a reason; a malformed call is
+ * answered, and so is one that comes too late. What is over a limit that time mends is held back:
+ * the client is not read from, which in the end makes its own sends wait.
  */
 #include "daemon/dispatch.h"
 
@@ -17,9 +17,9 @@
 enum outcome { FRAME_DONE, FRAME_STALLED };
 
 /*
- * Calls of one session in one turn. Others wait no longer than that, and the client has its first answers while the daemon is at
- * the next: with all of a batch in one turn, each would sleep while the other works. 4 was best of 1, 2, 3, 4, 8, 16 and 64 for reads
- * of 4 KiB, 32 in flight.
+ * Calls of one session in one turn. Others wait no longer than that, and the client has its first
+ * answers while the daemon is at the next: with all of a batch in one turn, each would sleep while
+ * the other works. 4 was best of 1, 2, 3, 4, 8, 16 and 64 for reads of 4 KiB, 32 in flight.
  */
 enum { CALLS_PER_TURN = 4 };
 
@@ -42,7 +42,8 @@ static enum outcome call_operation(struct session *session, const struct op_info
 	}
 }
 
-static enum outcome call_method(struct session *session, enum method method, const struct rpc_message *message)
+static enum outcome call_method(struct session *session, enum method method,
+	const struct rpc_message *message)
 {
 	struct rpc_error error = {0};
 
@@ -60,9 +61,11 @@ static enum outcome request(struct session *session, const struct rpc_message *m
 	struct rpc_error error = {0};
 
 	if (session->state == SESSION_DRAINING && method != METHOD_CANCEL) {
-		rpc_error_set(&error, ESHUTDOWN, "proactord is shutting down and takes no more calls");
+		rpc_error_set(&error, ESHUTDOWN,
+			"proactord is shutting down and takes no more calls");
 	} else if (map_find(&session->operations_by_msgid, message->msgid)) {
-		rpc_error_set(&error, RPC_INVALID_REQUEST, "msgid %u is in flight already", message->msgid);
+		rpc_error_set(&error, RPC_INVALID_REQUEST, "msgid %u is in flight already",
+			message->msgid);
 	} else if (info && info->where == OP_WHERE_WIRE) {
 		return call_operation(session, info, message);
 	} else if (method < METHOD_COUNT) {
@@ -74,7 +77,8 @@ static enum outcome request(struct session *session, const struct rpc_message *m
 	return refuse(session, message->msgid, &error);
 }
 
-static enum outcome broken(struct session *session, const struct rpc_message *message, const char *reason)
+static enum outcome broken(struct session *session, const struct rpc_message *message,
+	const char *reason)
 {
 	struct rpc_error error = {0};
 
@@ -115,9 +119,11 @@ void dispatch(struct session *session)
 	struct rpc_error error = {0};
 	unsigned count = 0;
 
-	while (session->state != SESSION_CLOSING && !session->outbox.hurry && buffer_size(&inbox->bytes) > 0) {
+	while (session->state != SESSION_CLOSING && !session->outbox.hurry &&
+		buffer_size(&inbox->bytes) > 0) {
 		const uint8_t *bytes = buffer_bytes(&inbox->bytes);
-		enum scan_result result = scan_frame(&inbox->scan, bytes, buffer_size(&inbox->bytes), &server->limits);
+		enum scan_result result = scan_frame(&inbox->scan, bytes,
+			buffer_size(&inbox->bytes), &server->limits);
 
 		if (result == SCAN_MORE)
 			return;

@@ -1,10 +1,11 @@
 /*
  * The files of a session: handle to file of the daemon's proactor.
  *
- * Handles are counted up and never reused within a session: one that was closed names nothing for ever. Operations in flight
- * hold on to their file, so that a descriptor number is not closed, and perhaps made anew for somebody else, while a
- * submitted operation that names it has yet to look it up. A file that is closed is *leaving*: its handle is gone at once, the
- * descriptor goes when the last operation on it has ended.
+ * Handles are counted up and never reused within a session: one that was closed names nothing for
+ * ever. Operations in flight hold on to their file, so that a descriptor number is not closed, and
+ * perhaps made anew for somebody else, while a submitted operation that names it has yet to look it
+ * up. A file that is closed is *leaving*: its handle is gone at once, the descriptor goes when the
+ * last operation on it has ended.
  */
 #pragma once
 

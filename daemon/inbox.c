@@ -38,7 +38,8 @@ static void keep_fds(struct inbox *inbox, struct stats *stats)
 {
 	struct msghdr *message = &inbox->message;
 
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
+		header = CMSG_NXTHDR(message, header)) {
 		size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		int fd;
 
@@ -55,7 +56,8 @@ static void keep_fds(struct inbox *inbox, struct stats *stats)
 		}
 	}
 	/* cut off with room left: the process has no more descriptors */
-	inbox->fds_cut = inbox->fds_cut || (message->msg_flags & MSG_CTRUNC && inbox->fd_count < RPC_FDS_MAX);
+	inbox->fds_cut = inbox->fds_cut ||
+		(message->msg_flags & MSG_CTRUNC && inbox->fd_count < RPC_FDS_MAX);
 }
 
 int inbox_take_fd(struct inbox *inbox)
@@ -82,17 +84,20 @@ unsigned inbox_drop_fds(struct inbox *inbox)
 /* ---- receiving ---- */
 
 /*
- * Charges the user for what the buffer is larger than it begins with. There is no waiting for room: sessions that hold parts of
- * messages might all wait for each other. False: the session has failed.
+ * Charges the user for what the buffer is larger than it begins with. There is no waiting for room:
+ * sessions that hold parts of messages might all wait for each other. False: the session has
+ * failed.
  */
 static bool charge(struct session *session)
 {
 	struct inbox *inbox = &session->inbox;
-	uint64_t *used = &session->user->input_size, max = session->server->limits.value[LIMIT_USER_INPUT];
+	uint64_t *used = &session->user->input_size,
+		 max = session->server->limits.value[LIMIT_USER_INPUT];
 	struct rpc_error error = {0};
 
 	*used -= inbox->charged_size;
-	inbox->charged_size = inbox->bytes.capacity - MIN(inbox->bytes.capacity, (size_t)RECEIVE_SIZE_MIN);
+	inbox->charged_size =
+		inbox->bytes.capacity - MIN(inbox->bytes.capacity, (size_t)RECEIVE_SIZE_MIN);
 	*used += inbox->charged_size;
 	if (*used <= max)
 		return true;
@@ -109,7 +114,10 @@ static void receive(struct session *session)
 		.opcode = PROACTOR_RECVMSG,
 		.recvmsg = {.file = session->socket, .message = &inbox->message},
 	};
-	/* what the scan knows to be missing is within the limit on frames, or it would have refused it */
+	/*
+	 * what the scan knows to be missing is within the limit on frames, or it would have refused
+	 * it
+	 */
 	size_t missing = inbox->scan.size - MIN(inbox->scan.size, buffer_size(bytes));
 
 	buffer_trim(bytes, inbox->receive_size);
@@ -119,7 +127,8 @@ static void receive(struct session *session)
 	}
 	if (!charge(session))
 		return;
-	inbox->room = (struct iovec){.iov_base = bytes->data + bytes->tail, .iov_len = buffer_room(bytes)};
+	inbox->room = (struct iovec){
+		.iov_base = bytes->data + bytes->tail, .iov_len = buffer_room(bytes)};
 	inbox->message = (struct msghdr){
 		.msg_iov = &inbox->room,
 		.msg_iovlen = 1,
@@ -139,12 +148,14 @@ void inbox_resume(struct session *session)
 {
 	if (!is_deaf(session))
 		dispatch(session);
-	if (!is_deaf(session) && !list_linked(&session->stalled_link) && !list_linked(&session->turn_link) &&
-		!session->inbox.receiving.pending)
+	if (!is_deaf(session) && !list_linked(&session->stalled_link) &&
+		!list_linked(&session->turn_link) && !session->inbox.receiving.pending)
 		receive(session);
 }
 
-/* A client that fills what it is given gets twice as much next time, one that hardly uses it half. */
+/*
+ * A client that fills what it is given gets twice as much next time, one that hardly uses it half.
+ */
 static void follow(struct inbox *inbox, size_t received_size)
 {
 	if (received_size >= inbox->room.iov_len && inbox->receive_size < RECEIVE_SIZE_MAX)
@@ -176,7 +187,8 @@ static void received(struct task *task, int64_t result)
 void inbox_watch(struct session *session)
 {
 	/* POLLHUP is always reported, and all that is asked for */
-	struct proactor_op op = {.opcode = PROACTOR_POLL, .poll = {.file = session->socket, .events = 0}};
+	struct proactor_op op = {
+		.opcode = PROACTOR_POLL, .poll = {.file = session->socket, .events = 0}};
 
 	if (!session->inbox.watching.pending && !session->inbox.receiving.pending)
 		loop_push(session_loop(session), &session->inbox.watching, &op);

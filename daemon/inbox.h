@@ -1,8 +1,9 @@
 /*
  * The inbox: what comes in from a client, bytes and descriptors, until it is a whole frame.
  *
- * One receive is always in flight while the session is open and not stalled. Its buffer starts small and follows what the
- * client sends. Not to receive is how a client is held back: then only the end of the connection is watched for.
+ * One receive is always in flight while the session is open and not stalled. Its buffer starts
+ * small and follows what the client sends. Not to receive is how a client is held back: then only
+ * the end of the connection is watched for.
  */
 #pragma once
 
@@ -42,8 +43,13 @@ void inbox_resume(struct session *session);
 /* Watches for the end of the connection, instead of receiving. */
 void inbox_watch(struct session *session);
 
-/* The next descriptor that came, now the caller's. -EBADF: none did. -EMFILE: one did, and there was no room for it. */
+/*
+ * The next descriptor that came, now the caller's. -EBADF: none did. -EMFILE: one did, and there
+ * was no room for it.
+ */
 int inbox_take_fd(struct inbox *inbox);
 
-/* Closes what came unasked; called between frames when all bytes are dispatched. Returns how many. */
+/*
+ * Closes what came unasked; called between frames when all bytes are dispatched. Returns how many.
+ */
 unsigned inbox_drop_fds(struct inbox *inbox);

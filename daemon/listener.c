@@ -18,7 +18,8 @@ enum { LISTEN_FDS_START = 3, LOCK_PATH_SIZE = 128 };
 
 static int fail(char *error, int r, const char *what, const char *path)
 {
-	snprintf(error, LISTENER_ERROR_SIZE, "%s %s: %s (%s)", what, path, err_text(-r), err_name(-r));
+	snprintf(error, LISTENER_ERROR_SIZE, "%s %s: %s (%s)", what, path, err_text(-r),
+		err_name(-r));
 	return r;
 }
 
@@ -27,13 +28,16 @@ static void lock_path(const struct listener *listener, char *ret_path)
 	snprintf(ret_path, LOCK_PATH_SIZE, "%s.lock", listener->path);
 }
 
-/* Whether @fd is still what stands at @path: whoever had the lock before may have removed it meanwhile. */
+/*
+ * Whether @fd is still what stands at @path: whoever had the lock before may have removed it
+ * meanwhile.
+ */
 static bool is_at(int fd, const char *path)
 {
 	struct stat opened, found;
 
-	return fstat(fd, &opened) == 0 && stat(path, &found) == 0 && opened.st_ino == found.st_ino &&
-		opened.st_dev == found.st_dev;
+	return fstat(fd, &opened) == 0 && stat(path, &found) == 0 &&
+		opened.st_ino == found.st_ino && opened.st_dev == found.st_dev;
 }
 
 static int take_lock(struct listener *listener, char *error)
@@ -42,12 +46,14 @@ static int take_lock(struct listener *listener, char *error)
 
 	lock_path(listener, path);
 	for (;;) {
-		_cleanup_(fd_closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		_cleanup_(fd_closep) int fd =
+			open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 		if (fd < 0)
 			return fail(error, -errno, "cannot open", path);
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
-			snprintf(error, LISTENER_ERROR_SIZE, "another proactord is serving %s", listener->path);
+			snprintf(error, LISTENER_ERROR_SIZE, "another proactord is serving %s",
+				listener->path);
 			return -EADDRINUSE;
 		}
 		if (!is_at(fd, path))
@@ -64,7 +70,8 @@ static int remove_stale(const struct listener *listener, char *error)
 	if (lstat(listener->path, &found) < 0)
 		return errno == ENOENT ? 0 : fail(error, -errno, "cannot look at", listener->path);
 	if (!S_ISSOCK(found.st_mode)) {
-		snprintf(error, LISTENER_ERROR_SIZE, "%s exists and is not a socket", listener->path);
+		snprintf(error, LISTENER_ERROR_SIZE, "%s exists and is not a socket",
+			listener->path);
 		return -EEXIST;
 	}
 	if (unlink(listener->path) < 0)
@@ -88,7 +95,8 @@ static int make_socket(struct listener *listener, mode_t mode, gid_t group, char
 	(void)umask(mask);
 	if (r < 0)
 		return fail(error, r, "cannot bind", listener->path);
-	if ((group != (gid_t)-1 && chown(listener->path, (uid_t)-1, group) < 0) || chmod(listener->path, mode) < 0)
+	if ((group != (gid_t)-1 && chown(listener->path, (uid_t)-1, group) < 0) ||
+		chmod(listener->path, mode) < 0)
 		r = fail(error, -errno, "cannot set group or mode of", listener->path);
 	else if (listen(fd, SOMAXCONN) < 0)
 		r = fail(error, -errno, "cannot listen on", listener->path);
@@ -99,13 +107,15 @@ static int make_socket(struct listener *listener, mode_t mode, gid_t group, char
 	return r;
 }
 
-int listener_open(struct listener *listener, const char *path, mode_t mode, gid_t group, char *error)
+int listener_open(struct listener *listener, const char *path, mode_t mode, gid_t group,
+	char *error)
 {
 	int r;
 
 	*listener = (struct listener){.fd = -EBADF, .lock_fd = -EBADF};
 	if (strlen(path) >= sizeof(listener->path)) {
-		snprintf(error, LISTENER_ERROR_SIZE, "the socket's path is longer than 107 bytes: %s", path);
+		snprintf(error, LISTENER_ERROR_SIZE,
+			"the socket's path is longer than 107 bytes: %s", path);
 		return -ENAMETOOLONG;
 	}
 	memcpy(listener->path, path, strlen(path) + 1);

@@ -1,8 +1,9 @@
 /*
  * The listening socket: made on a path, under a lock, or handed over by systemd.
  *
- * Two daemons cannot share a path: each holds an exclusive lock on PATH.lock as long as it lives. Who has the lock may
- * replace a socket that a dead daemon left behind, and nothing else: whatever else stands at the path is left alone.
+ * Two daemons cannot share a path: each holds an exclusive lock on PATH.lock as long as it lives.
+ * Who has the lock may replace a socket that a dead daemon left behind, and nothing else: whatever
+ * else stands at the path is left alone.
  */
 #pragma once
 
@@ -19,14 +20,16 @@ struct listener {
 enum { LISTENER_ERROR_SIZE = 256 };
 
 /*
- * Makes the socket at @path, with the permissions @mode and, unless it is -1, the group @group. On failure @error, of
- * LISTENER_ERROR_SIZE bytes, says what is wrong, and a negative errno is returned: -EADDRINUSE where another daemon has it.
+ * Makes the socket at @path, with the permissions @mode and, unless it is -1, the group @group. On
+ * failure @error, of LISTENER_ERROR_SIZE bytes, says what is wrong, and a negative errno is
+ * returned: -EADDRINUSE where another daemon has it.
  */
-int listener_open(struct listener *listener, const char *path, mode_t mode, gid_t group, char *error);
+int listener_open(struct listener *listener, const char *path, mode_t mode, gid_t group,
+	char *error);
 
 /*
- * Takes over the socket that systemd passed (sd_listen_fds(3)). 1: there was one; 0: there was none. Negative, with @error: what
- * was passed is no listening Unix stream socket.
+ * Takes over the socket that systemd passed (sd_listen_fds(3)). 1: there was one; 0: there was
+ * none. Negative, with @error: what was passed is no listening Unix stream socket.
  */
 int listener_inherit(struct listener *listener, char *error);
 

@@ -80,7 +80,8 @@ int loop_turn(struct loop *loop, bool may_block)
 	struct timespec at_once = {0};
 	int count;
 
-	count = proactor_poll(loop->proactor, may_block && list_empty(&loop->ready) ? NULL : &at_once, entries, ENTRIES_PER_TURN);
+	count = proactor_poll(loop->proactor,
+		may_block && list_empty(&loop->ready) ? NULL : &at_once, entries, ENTRIES_PER_TURN);
 	if (count < 0 && count != -ETIME)
 		return count;
 	loop->now_ns = clock_now_ns();

@@ -1,10 +1,10 @@
 /*
  * The loop: one proactor, and what is to happen when an operation has ended.
  *
- * A task is the daemon's side of one operation in flight: its memory is the operation's context, its callback is called
- * exactly once for each loop_push(), never from within loop_push() itself. So whoever pushes need not be prepared to be
- * called back in the middle of what it does, and has one place where an operation's end is handled, failures to start
- * among them.
+ * A task is the daemon's side of one operation in flight: its memory is the operation's context,
+ * its callback is called exactly once for each loop_push(), never from within loop_push() itself.
+ * So whoever pushes need not be prepared to be called back in the middle of what it does, and has
+ * one place where an operation's end is handled, failures to start among them.
  */
 #pragma once
 
@@ -30,7 +30,10 @@ struct loop {
 /* @proactor is the caller's and must live longer. */
 void loop_init(struct loop *loop, struct proactor *proactor);
 
-/* Starts @op for @task, which is not pending. @op may go at once; what it points to as proactor_push() says. */
+/*
+ * Starts @op for @task, which is not pending. @op may go at once; what it points to as
+ * proactor_push() says.
+ */
 void loop_push(struct loop *loop, struct task *task, struct proactor_op *op);
 
 /* Asks for a pending task to end; its callback comes. Nothing for one that is not pending. */
@@ -40,6 +43,7 @@ void loop_cancel(struct loop *loop, struct task *task);
 void loop_close(struct loop *loop, int64_t file);
 
 /*
- * One turn: submits, waits until something has ended where it @may_block, calls back. Negative: the proactor is broken.
+ * One turn: submits, waits until something has ended where it @may_block, calls back. Negative: the
+ * proactor is broken.
  */
 int loop_turn(struct loop *loop, bool may_block);

@@ -1,8 +1,8 @@
 /*
  * proactord: from the command line to the loop and back.
  *
- * What is set up is taken down in reverse. Failures here are told on stderr and by the exit status (sysexits.h); all that
- * comes later is the server's.
+ * What is set up is taken down in reverse. Failures here are told on stderr and by the exit status
+ * (sysexits.h); all that comes later is the server's.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -51,7 +51,8 @@ static int open_listener(struct listener *listener, const struct options *option
 	int r = listener_inherit(listener, error);
 
 	if (r == 0)
-		r = listener_open(listener, options->socket ? options->socket : default_path(path, sizeof(path)),
+		r = listener_open(listener,
+			options->socket ? options->socket : default_path(path, sizeof(path)),
 			options->socket_mode, options->socket_group, error);
 	if (r < 0)
 		log_error("%s", error);
@@ -69,7 +70,8 @@ static int open_proactor(struct proactor **ret_proactor, const struct options *o
 	int r = proactor_new(ret_proactor, &settings);
 
 	if (r == -EPERM)
-		log_error("io_uring is forbidden here: by kernel.io_uring_disabled, or by a seccomp profile (EPERM)");
+		log_error(
+			"io_uring is forbidden here: by kernel.io_uring_disabled, or by a seccomp profile (EPERM)");
 	else if (r < 0)
 		log_error("cannot make an io_uring: %s (%s)", err_text(-r), err_name(-r));
 	return r;
@@ -81,11 +83,13 @@ static void announce(const struct listener *listener, const struct proactor *pro
 
 	log_info("serving %s on %s", *listener->path ? listener->path : "systemd's socket",
 		proactor_driver_name(proactor));
-	snprintf(state, sizeof(state), "READY=1\nSTATUS=Serving on %s", proactor_driver_name(proactor));
+	snprintf(state, sizeof(state), "READY=1\nSTATUS=Serving on %s",
+		proactor_driver_name(proactor));
 	notify(state);
 }
 
-static int serve(struct listener *listener, struct proactor *proactor, const struct options *options)
+static int serve(struct listener *listener, struct proactor *proactor,
+	const struct options *options)
 {
 	struct server_options settings = {
 		.listen_fd = listener->fd,
@@ -131,7 +135,10 @@ int main(int argc, char **argv)
 		return EXIT_UNAVAILABLE;
 	}
 	status = serve(&listener, proactor, &options);
-	/* a proactor that failed cannot be asked to end what it has in flight: the end of the process does that */
+	/*
+	 * a proactor that failed cannot be asked to end what it has in flight: the end of the
+	 * process does that
+	 */
 	if (status == EXIT_SUCCESS)
 		proactor_free(proactor);
 	listener_close(&listener);

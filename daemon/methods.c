@@ -9,7 +9,8 @@
 #include "daemon/reply.h"
 #include "daemon/report.h"
 
-static bool hello(struct session *session, const struct rpc_message *message, struct rpc_error *error)
+static bool hello(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
 {
 	struct reader params = message->params;
 	struct value version;
@@ -18,7 +19,8 @@ static bool hello(struct session *session, const struct rpc_message *message, st
 
 	if (message->param_count > 0 &&
 		(reader_next(&params, &version) < 0 ||
-			(version.token.type != TOKEN_NIL && !value_int(&version, 1, UINT32_MAX, &number)))) {
+			(version.token.type != TOKEN_NIL &&
+				!value_int(&version, 1, UINT32_MAX, &number)))) {
 		method_error_param(METHOD_HELLO, 0, "a version of the protocol, from 1", error);
 		return false;
 	}
@@ -37,7 +39,8 @@ static bool describe(struct session *session, const struct rpc_message *message)
 	return true;
 }
 
-static bool attach(struct session *session, const struct rpc_message *message, struct rpc_error *error)
+static bool attach(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
 {
 	_cleanup_(fd_closep) int fd = inbox_take_fd(&session->inbox);
 	struct shortage shortage;
@@ -46,12 +49,14 @@ static bool attach(struct session *session, const struct rpc_message *message, s
 	int64_t file;
 
 	if (fd < 0) {
-		rpc_error_set(error, -fd, "attach: no descriptor came with the message (SCM_RIGHTS)");
+		rpc_error_set(error, -fd,
+			"attach: no descriptor came with the message (SCM_RIGHTS)");
 		return false;
 	}
 	if (!policy_allows_fd(session, fd, error))
 		return false;
-	if (!account_charge(&session->account, session->user, &session->server->limits, RESOURCE_FILES, 1, &shortage)) {
+	if (!account_charge(&session->account, session->user, &session->server->limits,
+		    RESOURCE_FILES, 1, &shortage)) {
 		rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
 		return false;
 	}
@@ -70,7 +75,8 @@ static bool attach(struct session *session, const struct rpc_message *message, s
 	return true;
 }
 
-static bool detach(struct session *session, const struct rpc_message *message, struct rpc_error *error)
+static bool detach(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
 {
 	struct reader params = message->params;
 	struct file *file;
@@ -79,7 +85,8 @@ static bool detach(struct session *session, const struct rpc_message *message, s
 	int fd, r;
 
 	if (reader_int(&params, 0, INT64_MAX, &handle) < 0) {
-		method_error_param(METHOD_DETACH, 0, "a file: an integer from open, accept, socket or attach", error);
+		method_error_param(METHOD_DETACH, 0,
+			"a file: an integer from open, accept, socket or attach", error);
 		return false;
 	}
 	file = files_find(&session->files, handle);
@@ -103,17 +110,20 @@ static bool detach(struct session *session, const struct rpc_message *message, s
 	return true;
 }
 
-static bool cancel(struct session *session, const struct rpc_message *message, struct rpc_error *error)
+static bool cancel(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
 {
 	struct reader params = message->params;
 	uint64_t msgid;
 
 	if (reader_uint(&params, UINT32_MAX, &msgid) < 0) {
-		method_error_param(METHOD_CANCEL, 0, "a msgid: an integer from 0 to 4294967295", error);
+		method_error_param(METHOD_CANCEL, 0, "a msgid: an integer from 0 to 4294967295",
+			error);
 		return false;
 	}
 	if (!operation_cancel(session, (uint32_t)msgid)) {
-		rpc_error_set(error, ENOENT, "cancel: no operation %" PRIu64 " is in flight", msgid);
+		rpc_error_set(error, ENOENT, "cancel: no operation %" PRIu64 " is in flight",
+			msgid);
 		return false;
 	}
 	reply_nil(session, message->msgid);

@@ -4,6 +4,9 @@
 #include "daemon/session.h"
 #include "proto/method.h"
 
-/* Answers @message, a call of @method with a count of parameters that fits. False: @error says why not. */
+/*
+ * Answers @message, a call of @method with a count of parameters that fits. False: @error says why
+ * not.
+ */
 bool methods_call(struct session *session, enum method method, const struct rpc_message *message,
 	struct rpc_error *error);

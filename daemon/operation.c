@@ -52,9 +52,11 @@ static bool translate_handle(struct operation *operation, int64_t *field, struct
 }
 
 /* Handles become files of the proactor; without a directory, a path has to be absolute. */
-static bool translate(struct operation *operation, const struct op_info *info, struct rpc_error *error)
+static bool translate(struct operation *operation, const struct op_info *info,
+	struct rpc_error *error)
 {
-	const struct op_param *file = find_param(info, OP_KIND_FILE), *dir = find_param(info, OP_KIND_DIR);
+	const struct op_param *file = find_param(info, OP_KIND_FILE),
+			      *dir = find_param(info, OP_KIND_DIR);
 	const struct op_param *path = find_param(info, OP_KIND_PATH);
 
 	if (file)
@@ -65,7 +67,8 @@ static bool translate(struct operation *operation, const struct op_info *info, s
 		return translate_handle(operation, field_of(&operation->op, dir), error);
 	if (path && **(const char **)field_of(&operation->op, path) == '/')
 		return true;
-	rpc_error_set(error, RPC_INVALID_PARAMS, "%s: the path must be absolute where dir is nil", info->name);
+	rpc_error_set(error, RPC_INVALID_PARAMS, "%s: the path must be absolute where dir is nil",
+		info->name);
 	return false;
 }
 
@@ -87,11 +90,13 @@ static int64_t data_size(const struct operation *operation, const struct op_para
 		return -1;
 	if (memory->kind == OP_KIND_PATH)
 		return (int64_t)strlen(operation_path(operation)) + 1;
-	memcpy(&size, (const uint8_t *)&operation->op + memory->offset + sizeof(void *), sizeof(size));
+	memcpy(&size, (const uint8_t *)&operation->op + memory->offset + sizeof(void *),
+		sizeof(size));
 	return (int64_t)size;
 }
 
-static bool size_allowed(struct operation *operation, const struct op_param *memory, struct rpc_error *error)
+static bool size_allowed(struct operation *operation, const struct op_param *memory,
+	struct rpc_error *error)
 {
 	const struct limits *limits = &operation->session->server->limits;
 	uint64_t max = limits->value[LIMIT_TRANSFER_SIZE];
@@ -111,8 +116,8 @@ static bool size_allowed(struct operation *operation, const struct op_param *mem
 }
 
 /*
- * Finds memory for the data; what comes with the call, bytes or a path, is copied there: the frame's memory is needed again,
- * and the path for the message of an error.
+ * Finds memory for the data; what comes with the call, bytes or a path, is copied there: the
+ * frame's memory is needed again, and the path for the message of an error.
  */
 static enum operation_start take_memory(struct operation *operation, const struct op_param *memory,
 	struct rpc_error *error)
@@ -144,15 +149,16 @@ static enum operation_start charge(struct operation *operation, struct rpc_error
 	struct shortage shortage;
 
 	if (op_makes_file(operation->op.opcode)) {
-		if (!account_charge(&session->account, session->user, &session->server->limits, RESOURCE_FILES, 1,
-			    &shortage)) {
-			rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
+		if (!account_charge(&session->account, session->user, &session->server->limits,
+			    RESOURCE_FILES, 1, &shortage)) {
+			rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max,
+				shortage.wanted);
 			return OPERATION_REFUSED;
 		}
 		operation->file_charged = true;
 	}
-	if (!account_charge(&session->account, session->user, &session->server->limits, RESOURCE_OPERATIONS, 1,
-		    &shortage))
+	if (!account_charge(&session->account, session->user, &session->server->limits,
+		    RESOURCE_OPERATIONS, 1, &shortage))
 		return OPERATION_STALLED;
 	return OPERATION_STARTED;
 }
@@ -191,16 +197,20 @@ static enum operation_start prepare(struct operation *operation, const struct op
 	const struct op_param *memory = find_memory(info);
 	enum operation_start start;
 
-	if (!codec_read_params(info, message->params, message->param_count, &operation->op, &server->codec, error) ||
-		!policy_allows(operation->session, &operation->op, error) || !translate(operation, info, error) ||
-		!size_allowed(operation, memory, error))
+	if (!codec_read_params(info, message->params, message->param_count, &operation->op,
+		    &server->codec, error) ||
+		!policy_allows(operation->session, &operation->op, error) ||
+		!translate(operation, info, error) || !size_allowed(operation, memory, error))
 		return OPERATION_REFUSED;
 	set_outputs(operation);
 	start = take_memory(operation, memory, error);
 	return start == OPERATION_STARTED ? charge(operation, error) : start;
 }
 
-/* A file that is closed loses its handle now, and its other operations; its descriptor when they have ended. */
+/*
+ * A file that is closed loses its handle now, and its other operations; its descriptor when they
+ * have ended.
+ */
 static void start_close(struct operation *operation)
 {
 	struct session *session = operation->session;
@@ -295,7 +305,8 @@ void operation_cancel_all(struct session *session)
 static int64_t adopt_file(struct operation *operation, int64_t file)
 {
 	struct session *session = operation->session;
-	struct file *made = session->state == SESSION_CLOSING ? NULL : files_add(&session->files, file);
+	struct file *made =
+		session->state == SESSION_CLOSING ? NULL : files_add(&session->files, file);
 
 	if (!made) {
 		loop_close(session_loop(session), file);
@@ -315,7 +326,8 @@ static void release_file(struct operation *operation, int64_t result)
 	if (!file)
 		return;
 	if (operation->op.opcode == PROACTOR_CLOSE) {
-		if (result == -ENOMEM) /* it never began; any other failure of close(2) has closed */
+		/* it never began; any other failure of close(2) has closed */
+		if (result == -ENOMEM)
 			loop_close(session_loop(session), file->file);
 		files_remove(file);
 		account_release(&session->account, session->user, RESOURCE_FILES, 1);

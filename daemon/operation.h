@@ -1,9 +1,9 @@
 /*
  * An operation: one call of a client that the proactor does, from its frame to its response.
  *
- * What the client names is translated (handles to files), what it is charged is charged, what it may not do is refused, and
- * memory is found for its data, before anything reaches the proactor. The response goes out when it has ended, in whatever
- * order that is.
+ * What the client names is translated (handles to files), what it is charged is charged, what it
+ * may not do is refused, and memory is found for its data, before anything reaches the proactor.
+ * The response goes out when it has ended, in whatever order that is.
  */
 #pragma once
 
@@ -40,7 +40,10 @@ enum operation_start operation_start(struct session *session, const struct op_in
 /* The path that it names, or NULL. */
 const char *operation_path(const struct operation *operation);
 
-/* Asks for the operation of that msgid to end. False: there is none. A close cannot be stopped, and is left alone. */
+/*
+ * Asks for the operation of that msgid to end. False: there is none. A close cannot be stopped, and
+ * is left alone.
+ */
 bool operation_cancel(struct session *session, uint32_t msgid);
 
 /* As above, all operations of @session. */

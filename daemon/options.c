@@ -40,16 +40,16 @@ static void print_help(void)
 	       "Owns an io_uring and does the I/O that local programs ask for over MessagePack-RPC on a Unix\n"
 	       "socket. Stays in the foreground and logs to stderr; SIGTERM ends it.\n\n");
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		int width = printf("  -%c, --%s%s%s", table[i].letter, table[i].name, table[i].argument ? " " : "",
-			table[i].argument ? table[i].argument : "");
+		int width = printf("  -%c, --%s%s%s", table[i].letter, table[i].name,
+			table[i].argument ? " " : "", table[i].argument ? table[i].argument : "");
 
 		printf("%*s%s\n", MAX(28 - width, 1), "", table[i].help);
 	}
 	printf("\nLimits (default):\n");
 	for (size_t i = 0; i < LIMIT_COUNT; i++)
-		printf("  %-16s %11" PRIu64 "  %s: %s, from %" PRIu64 " to %" PRIu64 "\n", limit_table[i].name,
-			limit_table[i].fallback, limit_table[i].unit, limit_table[i].summary, limit_table[i].minimum,
-			limit_table[i].maximum);
+		printf("  %-16s %11" PRIu64 "  %s: %s, from %" PRIu64 " to %" PRIu64 "\n",
+			limit_table[i].name, limit_table[i].fallback, limit_table[i].unit,
+			limit_table[i].summary, limit_table[i].minimum, limit_table[i].maximum);
 	printf("\nExit status: 0 ended by a signal; 1 failed; 2 wrong usage; 69 the driver or socket cannot be had.\n");
 }
 
@@ -80,11 +80,12 @@ static bool parse_limit(struct options *options, const char *argument)
 	uint64_t value;
 
 	if (limit == LIMIT_COUNT)
-		return wrong(OPTION_LIMIT, argument, "NAME=VALUE, with a NAME that `proactord --help` lists");
+		return wrong(OPTION_LIMIT, argument,
+			"NAME=VALUE, with a NAME that `proactord --help` lists");
 	info = &limit_table[limit];
 	if (!parse_number(equals + 1, 10, info->maximum, &value) || value < info->minimum) {
-		snprintf(wanted, sizeof(wanted), "a number of %s from %" PRIu64 " to %" PRIu64, info->unit,
-			info->minimum, info->maximum);
+		snprintf(wanted, sizeof(wanted), "a number of %s from %" PRIu64 " to %" PRIu64,
+			info->unit, info->minimum, info->maximum);
 		return wrong(OPTION_LIMIT, argument, wanted);
 	}
 	options->limits.value[limit] = value;
@@ -109,7 +110,8 @@ static bool parse_driver(struct options *options, const char *argument)
 {
 	if (strcmp(argument, "auto") == 0 || strcmp(argument, "io_uring") == 0)
 		options->driver =
-			PROACTOR_DRIVER_IO_URING; /* the one that there is: a daemon has no daemon behind it */
+			/* the one that there is: a daemon has no daemon behind it */
+			PROACTOR_DRIVER_IO_URING;
 	else
 		return wrong(OPTION_DRIVER, argument, "auto or io_uring");
 	return true;
@@ -214,7 +216,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		return OPTIONS_DONE;
 	}
 	if (optind < argc) {
-		fprintf(stderr, "proactord: unexpected argument '%s'\nTry 'proactord --help'.\n", argv[optind]);
+		fprintf(stderr, "proactord: unexpected argument '%s'\nTry 'proactord --help'.\n",
+			argv[optind]);
 		return OPTIONS_WRONG;
 	}
 	return OPTIONS_RUN;

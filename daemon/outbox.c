@@ -40,7 +40,10 @@ bool outbox_append(struct session *session, const void *bytes, size_t size)
 	struct chunk *chunk = list_empty(&outbox->chunks) ? NULL : last_chunk(outbox);
 
 	if (!chunk || chunk_room(chunk) < size) {
-		/* an answer has to go out whatever the client owes: what bounds it is that no more calls are taken */
+		/*
+		 * an answer has to go out whatever the client owes: what bounds it is that no more
+		 * calls are taken
+		 */
 		chunk = chunk_new(&session->server->chunks, size);
 		if (!chunk) {
 			session_close(session);

@@ -1,8 +1,9 @@
 /*
- * The outbox: what is to go out to a client, as a queue of chunks, and the one send that carries many of them.
+ * The outbox: what is to go out to a client, as a queue of chunks, and the one send that carries
+ * many of them.
  *
- * Small answers are collected in a chunk; data goes in the chunk that the operation filled. A descriptor rides on the first
- * byte of its chunk, so that a send never begins after it.
+ * Small answers are collected in a chunk; data goes in the chunk that the operation filled. A
+ * descriptor rides on the first byte of its chunk, so that a send never begins after it.
  */
 #pragma once
 
@@ -35,7 +36,10 @@ bool outbox_append(struct session *session, const void *bytes, size_t size);
 /* Appends @chunk, which is the outbox's from then on. */
 void outbox_append_chunk(struct session *session, struct chunk *chunk);
 
-/* Starts a send where there is something to send and none is in flight. Once a turn, for the sessions on the dirty list. */
+/*
+ * Starts a send where there is something to send and none is in flight. Once a turn, for the
+ * sessions on the dirty list.
+ */
 void outbox_flush(struct session *session);
 
 /* Frees all chunks. Nothing may be in flight. */

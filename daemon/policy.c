@@ -12,13 +12,17 @@ static bool refuse(struct rpc_error *error, const char *what)
 	return false;
 }
 
-/* Whether the socket @fd, whose own address is @address, is the other end of a connection to our listener. */
+/*
+ * Whether the socket @fd, whose own address is @address, is the other end of a connection to our
+ * listener.
+ */
 static bool is_connected_to_us(const struct server *server, int fd)
 {
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof(peer);
 
-	return server->address.size > sizeof(sa_family_t) && getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+	return server->address.size > sizeof(sa_family_t) &&
+		getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
 		size == server->address.size && memcmp(&peer, &server->address.storage, size) == 0;
 }
 
@@ -30,7 +34,8 @@ bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *e
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_UNIX)
 		return true;
 	if (!session->trusted)
-		return refuse(error, "attach: on a unix socket the daemon would speak in its own name");
+		return refuse(error,
+			"attach: on a unix socket the daemon would speak in its own name");
 	return !is_connected_to_us(session->server, fd) ||
 		refuse(error, "attach: this is a connection to the daemon itself");
 }
@@ -46,25 +51,32 @@ static bool is_privileged_port(const struct proactor_address *address)
 	return port != 0 && ntohs(port) < IPPORT_RESERVED;
 }
 
-bool policy_allows(const struct session *session, const struct proactor_op *op, struct rpc_error *error)
+bool policy_allows(const struct session *session, const struct proactor_op *op,
+	struct rpc_error *error)
 {
 	if (session->trusted)
 		return true;
 	switch (op->opcode) {
 	case PROACTOR_OPEN:
-		return refuse(error, "open: paths are for the daemon's own user; open it yourself and attach it");
+		return refuse(error,
+			"open: paths are for the daemon's own user; open it yourself and attach it");
 	case PROACTOR_STAT:
-		return !*op->stat.path || refuse(error, "stat: paths are for the daemon's own user; attach the file");
+		return !*op->stat.path ||
+			refuse(error, "stat: paths are for the daemon's own user; attach the file");
 	case PROACTOR_SOCKET:
-		return refuse(error, "socket: is for the daemon's own user; make it yourself and attach it");
+		return refuse(error,
+			"socket: is for the daemon's own user; make it yourself and attach it");
 	case PROACTOR_BIND:
 		if (op->bind.address->any.sa_family == AF_UNIX)
-			return refuse(error, "bind: paths are for the daemon's own user; bind it yourself");
+			return refuse(error,
+				"bind: paths are for the daemon's own user; bind it yourself");
 		return !is_privileged_port(op->bind.address) ||
-			refuse(error, "bind: ports below 1024 are for the daemon's own user; bind it yourself");
+			refuse(error,
+				"bind: ports below 1024 are for the daemon's own user; bind it yourself");
 	case PROACTOR_CONNECT:
 		return op->connect.address->any.sa_family != AF_UNIX ||
-			refuse(error, "connect: paths are for the daemon's own user; connect it yourself");
+			refuse(error,
+				"connect: paths are for the daemon's own user; connect it yourself");
 	default: return true;
 	}
 }

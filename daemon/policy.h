@@ -1,9 +1,9 @@
 /*
  * What a client may ask the daemon to do with the daemon's rights.
  *
- * The daemon acts on files that clients donated: those they opened with their own rights. Whatever looks something up by
- * name (a path, a socket's address in the file system, a privileged port) would use the daemon's, and is for the daemon's own
- * user only.
+ * The daemon acts on files that clients donated: those they opened with their own rights. Whatever
+ * looks something up by name (a path, a socket's address in the file system, a privileged port)
+ * would use the daemon's, and is for the daemon's own user only.
  */
 #pragma once
 
@@ -13,10 +13,12 @@
 /*
  * Whether @session may attach @fd. False: @error says why not.
  *
- * A message on a Unix socket carries the credentials of who sends it, and that is the daemon: for strangers it would speak in its
- * own name. And a client's end of its own connection would keep the connection open for ever.
+ * A message on a Unix socket carries the credentials of who sends it, and that is the daemon: for
+ * strangers it would speak in its own name. And a client's end of its own connection would keep the
+ * connection open for ever.
  */
 bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *error);
 
 /* Whether @session may do @op, as decoded. False: @error says why not. */
-bool policy_allows(const struct session *session, const struct proactor_op *op, struct rpc_error *error);
+bool policy_allows(const struct session *session, const struct proactor_op *op,
+	struct rpc_error *error);

@@ -35,7 +35,9 @@ void reply_nil(struct session *session, uint32_t msgid)
 
 void reply_end_with_fd(struct session *session, struct pack *pack, int fd)
 {
-	struct chunk *chunk = pack->failed ? NULL : chunk_new(&session->server->chunks, buffer_size(pack->buffer));
+	struct chunk *chunk = pack->failed
+		? NULL
+		: chunk_new(&session->server->chunks, buffer_size(pack->buffer));
 
 	if (!chunk) {
 		fd_close(fd);
@@ -65,7 +67,8 @@ static void reply_bytes(struct operation *operation, struct pack *pack, int64_t 
 	struct chunk *chunk = TAKE_PTR(operation->chunk);
 	size_t header_size = buffer_size(pack->buffer);
 
-	_Static_assert((int)RPC_BYTES_HEADER_MAX <= (int)CHUNK_HEADROOM, "the header fits before the data");
+	_Static_assert((int)RPC_BYTES_HEADER_MAX <= (int)CHUNK_HEADROOM,
+		"the header fits before the data");
 	assert(header_size <= chunk->head);
 	chunk->tail = chunk->head + (size_t)result;
 	chunk->head -= header_size;

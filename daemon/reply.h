@@ -1,5 +1,6 @@
 /*
- * Responses: packed in the server's scratch buffer, or for data right before it, and put into the outbox.
+ * Responses: packed in the server's scratch buffer, or for data right before it, and put into the
+ * outbox.
  */
 #pragma once
 

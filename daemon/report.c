@@ -10,7 +10,8 @@ struct number {
 	uint64_t value;
 };
 
-static void pack_group(struct pack *pack, const char *name, const struct number *numbers, size_t count)
+static void pack_group(struct pack *pack, const char *name, const struct number *numbers,
+	size_t count)
 {
 	pack_str(pack, name);
 	pack_map(pack, count);
@@ -18,8 +19,8 @@ static void pack_group(struct pack *pack, const char *name, const struct number 
 		pack_pair_uint(pack, numbers[i].name, numbers[i].value);
 }
 
-#define PACK_GROUP(pack, name, ...)                                                                                    \
-	pack_group(pack, name, (const struct number[]){__VA_ARGS__},                                                   \
+#define PACK_GROUP(pack, name, ...)                                                                \
+	pack_group(pack, name, (const struct number[]){__VA_ARGS__},                               \
 		sizeof((const struct number[]){__VA_ARGS__}) / sizeof(struct number))
 
 void report_hello(struct pack *pack, const struct server *server)
@@ -75,22 +76,28 @@ void report_stats(struct pack *pack, const struct server *server)
 	sum_users(server, &used);
 	pack_map(pack, 8);
 	pack_pair_uint(pack, "uptime_ns", server->loop.now_ns - stats->started_ns);
-	PACK_GROUP(pack, "sessions", {"open", server->session_count}, {"accepted", stats->sessions_accepted},
-		{"ended", stats->sessions_ended}, {"refused", stats->sessions_refused},
-		{"failed", stats->sessions_failed}, {"stalls", stats->stalls}, {"accept_errors", stats->accept_errors});
+	PACK_GROUP(pack, "sessions", {"open", server->session_count},
+		{"accepted", stats->sessions_accepted}, {"ended", stats->sessions_ended},
+		{"refused", stats->sessions_refused}, {"failed", stats->sessions_failed},
+		{"stalls", stats->stalls}, {"accept_errors", stats->accept_errors});
 	PACK_GROUP(pack, "operations", {"submitted", stats->operations_submitted},
-		{"completed", stats->operations_completed}, {"cancelled", stats->operations_cancelled},
-		{"in_flight", used.used[RESOURCE_OPERATIONS]}, {"failed", stats->operations_failed});
+		{"completed", stats->operations_completed},
+		{"cancelled", stats->operations_cancelled},
+		{"in_flight", used.used[RESOURCE_OPERATIONS]},
+		{"failed", stats->operations_failed});
 	PACK_GROUP(pack, "files", {"opened", stats->files_opened}, {"closed", stats->files_closed},
-		{"open", stats->files_opened - stats->files_closed}, {"fds_unasked", stats->fds_unasked});
+		{"open", stats->files_opened - stats->files_closed},
+		{"fds_unasked", stats->fds_unasked});
 	PACK_GROUP(pack, "memory", {"charged_bytes", used.used[RESOURCE_MEMORY]},
 		{"kept_bytes", server->chunks.kept_bytes});
-	PACK_GROUP(pack, "messages", {"requests", stats->requests}, {"refused", stats->requests_refused},
-		{"notifications_ignored", stats->notifications_ignored}, {"received_bytes", stats->received_bytes},
-		{"sent_bytes", stats->sent_bytes});
+	PACK_GROUP(pack, "messages", {"requests", stats->requests},
+		{"refused", stats->requests_refused},
+		{"notifications_ignored", stats->notifications_ignored},
+		{"received_bytes", stats->received_bytes}, {"sent_bytes", stats->sent_bytes});
 	PACK_GROUP(pack, "proactor", {"turns", server->loop.turn_count}, {"pushed", ring.pushed},
-		{"completed", ring.completed}, {"cancelled", ring.cancelled}, {"in_flight", ring.in_flight},
-		{"enters", ring.enters}, {"overflows", ring.overflows});
+		{"completed", ring.completed}, {"cancelled", ring.cancelled},
+		{"in_flight", ring.in_flight}, {"enters", ring.enters},
+		{"overflows", ring.overflows});
 	pack_methods(pack, stats);
 }
 

@@ -33,7 +33,8 @@ static void await_signal(struct server *server)
 			.offset = PROACTOR_CURRENT},
 	};
 
-	_Static_assert(sizeof(server->signal_buffer) >= sizeof(struct signalfd_siginfo), "holds one signal");
+	_Static_assert(sizeof(server->signal_buffer) >= sizeof(struct signalfd_siginfo),
+		"holds one signal");
 	loop_push(&server->loop, &server->signalled, &op);
 }
 
@@ -55,7 +56,8 @@ static void signalled(struct task *task, int64_t result)
 
 static void start_timer(struct server *server, struct task *task, uint64_t duration_ns)
 {
-	struct proactor_op op = {.opcode = PROACTOR_TIMEOUT, .timeout = {.duration_ns = duration_ns}};
+	struct proactor_op op = {
+		.opcode = PROACTOR_TIMEOUT, .timeout = {.duration_ns = duration_ns}};
 
 	loop_push(&server->loop, task, &op);
 }
@@ -98,7 +100,8 @@ static int watch_signals(struct server *server)
 
 static void drained(struct task *task, int64_t result);
 
-int server_init(struct server *server, struct proactor *proactor, const struct server_options *options)
+int server_init(struct server *server, struct proactor *proactor,
+	const struct server_options *options)
 {
 	int r;
 
@@ -112,7 +115,8 @@ int server_init(struct server *server, struct proactor *proactor, const struct s
 		.draining = {.complete = drained},
 		.watchdog = {.complete = watchdog},
 		.watchdog_ns = notify_watchdog_ns() / 2,
-		.complaints = {.interval_ns = COMPLAINTS_INTERVAL_NS, .burst = COMPLAINTS_PER_INTERVAL},
+		.complaints = {.interval_ns = COMPLAINTS_INTERVAL_NS,
+			.burst = COMPLAINTS_PER_INTERVAL},
 	};
 	server->sessions = LIST_INIT(server->sessions);
 	server->users = LIST_INIT(server->users);
@@ -152,7 +156,8 @@ void server_forget_session(struct server *server)
 	server->session_count--;
 	server->stats.sessions_ended++;
 	server->room_made = true;
-	if (server->chunks.kept_bytes > IDLE_BYTES_MAX && server->chunks.kept_bytes > server->chunks.used_bytes) {
+	if (server->chunks.kept_bytes > IDLE_BYTES_MAX &&
+		server->chunks.kept_bytes > server->chunks.used_bytes) {
 		chunk_pool_trim(&server->chunks);
 		(void)malloc_trim(0);
 	}
@@ -248,8 +253,8 @@ static void flush_dirty(struct server *server)
 
 static bool is_over(const struct server *server)
 {
-	return server->state != SERVER_SERVING && list_empty(&server->sessions) && server->listener < 0 &&
-		server->loop.closing_count == 0;
+	return server->state != SERVER_SERVING && list_empty(&server->sessions) &&
+		server->listener < 0 && server->loop.closing_count == 0;
 }
 
 static int turn(struct server *server)

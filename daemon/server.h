@@ -1,9 +1,9 @@
 /*
  * The server: what all sessions share, and the one loop that everything happens in.
  *
- * Each turn: wait for what has ended, call back, try again the clients that were held back if there is room now, and give
- * every session that has something to say one send. All that a turn starts, for all clients, goes to the kernel in one
- * system call, with the wait of the next turn.
+ * Each turn: wait for what has ended, call back, try again the clients that were held back if there
+ * is room now, and give every session that has something to say one send. All that a turn starts,
+ * for all clients, goes to the kernel in one system call, with the wait of the next turn.
  */
 #pragma once
 
@@ -66,8 +66,12 @@ struct server {
 	struct log_limit complaints;
 };
 
-/* Takes over @options->listen_fd and starts to listen. The proactor is the caller's and must live longer. */
-int server_init(struct server *server, struct proactor *proactor, const struct server_options *options);
+/*
+ * Takes over @options->listen_fd and starts to listen. The proactor is the caller's and must live
+ * longer.
+ */
+int server_init(struct server *server, struct proactor *proactor,
+	const struct server_options *options);
 
 /* After server_run() only. */
 void server_deinit(struct server *server);

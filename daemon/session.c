@@ -16,13 +16,15 @@ static const char *const state_names[] = {"open", "draining", "closing"};
 static void set_state(struct session *session, enum session_state state)
 {
 	assert(state > session->state);
-	log_debug("session %" PRIu64 ": %s → %s", session->id, state_names[session->state], state_names[state]);
+	log_debug("session %" PRIu64 ": %s → %s", session->id, state_names[session->state],
+		state_names[state]);
 	session->state = state;
 }
 
 /* ---- beginning ---- */
 
-static void init(struct session *session, struct server *server, const struct ucred *peer, struct user *user)
+static void init(struct session *session, struct server *server, const struct ucred *peer,
+	struct user *user)
 {
 	*session = (struct session){
 		.server = server,
@@ -51,9 +53,11 @@ static void check_room(struct session *session)
 	struct rpc_error error = {0};
 
 	if (session->server->session_count > max)
-		rpc_error_set_limit(&error, EUSERS, LIMIT_SESSIONS, max, session->server->session_count);
+		rpc_error_set_limit(&error, EUSERS, LIMIT_SESSIONS, max,
+			session->server->session_count);
 	else if (session->user->session_count > user_max)
-		rpc_error_set_limit(&error, EUSERS, LIMIT_USER_SESSIONS, user_max, session->user->session_count);
+		rpc_error_set_limit(&error, EUSERS, LIMIT_USER_SESSIONS, user_max,
+			session->user->session_count);
 	if (error.code == 0)
 		return;
 	session->server->stats.sessions_refused++;
@@ -86,7 +90,8 @@ int session_new(struct server *server, int fd)
 	init(session, server, &peer, user);
 	session->socket = file;
 	server->stats.sessions_accepted++;
-	log_debug("session %" PRIu64 ": pid %d uid %u", session->id, (int)session->pid, (unsigned)session->uid);
+	log_debug("session %" PRIu64 ": pid %d uid %u", session->id, (int)session->pid,
+		(unsigned)session->uid);
 	check_room(session);
 	inbox_resume(session);
 	session_progress(TAKE_PTR(session));
@@ -112,14 +117,15 @@ bool session_has_memory(const struct session *session)
 		session->user->account.used[RESOURCE_MEMORY] < limits->value[LIMIT_USER_MEMORY];
 }
 
-struct chunk *session_take_chunk(struct session *session, size_t size, struct shortage *ret_shortage)
+struct chunk *session_take_chunk(struct session *session, size_t size,
+	struct shortage *ret_shortage)
 {
 	size_t footprint = chunk_footprint(size);
 	struct chunk *chunk;
 
 	*ret_shortage = (struct shortage){0};
-	if (!account_charge(&session->account, session->user, &session->server->limits, RESOURCE_MEMORY, footprint,
-		    ret_shortage))
+	if (!account_charge(&session->account, session->user, &session->server->limits,
+		    RESOURCE_MEMORY, footprint, ret_shortage))
 		return NULL;
 	chunk = chunk_new(&session->server->chunks, size);
 	if (!chunk)
@@ -146,7 +152,10 @@ void session_drain(struct session *session)
 	list_remove(&session->stalled_link);
 }
 
-/* Ends without waiting: what is in flight is cancelled and answered, and the answers sent as far as they go at once. */
+/*
+ * Ends without waiting: what is in flight is cancelled and answered, and the answers sent as far as
+ * they go at once.
+ */
 static void hurry(struct session *session)
 {
 	session_drain(session);
@@ -169,8 +178,8 @@ void session_fail(struct session *session, const struct rpc_error *error)
 	if (session->state == SESSION_CLOSING || session->outbox.hurry)
 		return;
 	if (log_limit_allows(&session->server->complaints))
-		log_warning("session %" PRIu64 " (pid %d, uid %u): %s", session->id, (int)session->pid,
-			(unsigned)session->uid, error->message);
+		log_warning("session %" PRIu64 " (pid %d, uid %u): %s", session->id,
+			(int)session->pid, (unsigned)session->uid, error->message);
 	buffer_clear(scratch);
 	pack_array(&pack, 3);
 	pack_uint(&pack, RPC_NOTIFICATION);
@@ -231,7 +240,8 @@ static void free_session(struct session *session)
 
 void session_progress(struct session *session)
 {
-	if (session->state == SESSION_DRAINING && list_empty(&session->operations) && session->outbox.size == 0)
+	if (session->state == SESSION_DRAINING && list_empty(&session->operations) &&
+		session->outbox.size == 0)
 		session_close(session);
 	if (session->state == SESSION_CLOSING && list_empty(&session->operations) &&
 		!session->inbox.receiving.pending && !session->inbox.watching.pending &&

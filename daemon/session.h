@@ -6,9 +6,10 @@
  *       │  malformed    answers are sent      nothing is sent              is in flight any more
  *       └─────────────── EOF, error ──────────────▲
  *
- * The kernel is an owner: a session is freed only after the terminal completion of every operation that names its memory,
- * its receive and its send among them. So it ends by itself, step by step: session_progress() is called whenever
- * something of it has ended and takes the next step that is possible, the last of which frees it.
+ * The kernel is an owner: a session is freed only after the terminal completion of every operation
+ * that names its memory, its receive and its send among them. So it ends by itself, step by step:
+ * session_progress() is called whenever something of it has ended and takes the next step that is
+ * possible, the last of which frees it.
  */
 #pragma once
 
@@ -52,7 +53,10 @@ struct session {
 	uint64_t completed;
 };
 
-/* Makes a session of the connected socket @fd, which is its own from then on, also on failure. -ENOMEM, -EPERM. */
+/*
+ * Makes a session of the connected socket @fd, which is its own from then on, also on failure.
+ * -ENOMEM, -EPERM.
+ */
 int session_new(struct server *server, int fd);
 
 /* The client is gone, or is to be: cancels everything, sends nothing more. May be repeated. */
@@ -62,22 +66,32 @@ void session_close(struct session *session);
 void session_drain(struct session *session);
 
 /*
- * The client broke the protocol, or there is no room for it: tells it why in a last message, as far as it takes it at once,
- * and closes.
+ * The client broke the protocol, or there is no room for it: tells it why in a last message, as far
+ * as it takes it at once, and closes.
  */
 void session_fail(struct session *session, const struct rpc_error *error);
 
-/* The server does not wait any longer: what is in flight is cancelled and answered, as far as it goes at once. */
+/*
+ * The server does not wait any longer: what is in flight is cancelled and answered, as far as it
+ * goes at once.
+ */
 void session_stop(struct session *session);
 
-/* Something of the session has ended: takes the next step towards its end. It may be gone afterwards. */
+/*
+ * Something of the session has ended: takes the next step towards its end. It may be gone
+ * afterwards.
+ */
 void session_progress(struct session *session);
 
 /* Holds the client back: it is not read from until room was made. */
 void session_stall(struct session *session);
 
-/* A chunk for @size bytes, charged to the session. NULL: @ret_shortage says which limit, or is all zero for want of memory. */
-struct chunk *session_take_chunk(struct session *session, size_t size, struct shortage *ret_shortage);
+/*
+ * A chunk for @size bytes, charged to the session. NULL: @ret_shortage says which limit, or is all
+ * zero for want of memory.
+ */
+struct chunk *session_take_chunk(struct session *session, size_t size,
+	struct shortage *ret_shortage);
 
 /* Accepts NULL. Always returns NULL. */
 struct chunk *session_give_chunk(struct session *session, struct chunk *chunk);

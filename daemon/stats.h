@@ -1,6 +1,6 @@
 /*
- * What the daemon has done. Counters only grow; what is in use now is derived or read where it is kept, so that the sums
- * always hold: submitted = completed + cancelled + in flight.
+ * What the daemon has done. Counters only grow; what is in use now is derived or read where it is
+ * kept, so that the sums always hold: submitted = completed + cancelled + in flight.
  */
 #pragma once
 

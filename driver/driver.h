@@ -1,12 +1,14 @@
 /*
  * What is behind a proactor: the part that every driver shares, and the calls that each provides.
  *
- * The front (front.c) is the same for all: it checks what callers give, keeps the slots, makes and retires keys, waits with
- * its deadline, and consumes notifications. A driver starts operations, says which have ended, and blocks until more might
- * have. So the promises of proactor.h are kept in one place.
+ * The front (front.c) is the same for all: it checks what callers give, keeps the slots, makes and
+ * retires keys, waits with its deadline, and consumes notifications. A driver starts operations,
+ * says which have ended, and blocks until more might have. So the promises of proactor.h are kept
+ * in one place.
  *
- * A driver ends an operation in one of two ways: it hands the slot to driver_end() at any time, or writes the entry itself
- * in its reap() (see driver_entry()), which is how an io_uring goes from a completion queue to the caller without a stop.
+ * A driver ends an operation in one of two ways: it hands the slot to driver_end() at any time, or
+ * writes the entry itself in its reap() (see driver_entry()), which is how an io_uring goes from a
+ * completion queue to the caller without a stop.
  */
 #pragma once
 
@@ -21,19 +23,29 @@
 enum { DRIVER_NAME_SIZE = 128, DRIVER_REASON_SIZE = 256 };
 
 struct driver {
-	/* Starts @op, which was checked, in a slot of driver_start(). As proactor_push(). -ENOMEM, -EOPNOTSUPP. */
+	/*
+	 * Starts @op, which was checked, in a slot of driver_start(). As proactor_push(). -ENOMEM,
+	 * -EOPNOTSUPP.
+	 */
 	int (*push)(struct proactor *proactor, const struct proactor_op *op, uint64_t *ret_key,
 		struct proactor_completion *ret_ready);
 
-	/* Asks @slot, in flight, to end. It does: the driver repeats what the kernel missed. -ENOMEM. */
+	/*
+	 * Asks @slot, in flight, to end. It does: the driver repeats what the kernel missed.
+	 * -ENOMEM.
+	 */
 	int (*cancel)(struct proactor *proactor, struct slot *slot);
 
-	/* Writes entries of what has ended meanwhile. No system call. May be NULL where driver_end() does it all. */
+	/*
+	 * Writes entries of what has ended meanwhile. No system call. May be NULL where
+	 * driver_end() does it all.
+	 */
 	unsigned (*reap)(struct proactor *proactor, struct proactor_entry *entries, unsigned count);
 
 	/*
-	 * Submits, then blocks until something might have ended, the handle's eventfd was written, or @deadline_ns has come
-	 * (0: does not block). May return early for no reason. Negative: the driver is broken and poll says so.
+	 * Submits, then blocks until something might have ended, the handle's eventfd was written,
+	 * or @deadline_ns has come (0: does not block). May return early for no reason. Negative:
+	 * the driver is broken and poll says so.
 	 */
 	int (*wait)(struct proactor *proactor, uint64_t deadline_ns);
 
@@ -45,10 +57,16 @@ struct driver {
 	/* The handle was made: from now on its eventfd ends a wait. -ENOMEM. */
 	int (*watch)(struct proactor *proactor);
 
-	/* Frees the stash of @slot; called at pop where stash_kind is not 0. May be NULL where it never is. */
+	/*
+	 * Frees the stash of @slot; called at pop where stash_kind is not 0. May be NULL where it
+	 * never is.
+	 */
 	void (*forget)(struct proactor *proactor, struct slot *slot);
 
-	/* Ends all that is in flight, however long that takes; then nothing refers to memory of the caller any more. */
+	/*
+	 * Ends all that is in flight, however long that takes; then nothing refers to memory of the
+	 * caller any more.
+	 */
 	void (*stop)(struct proactor *proactor);
 
 	/* Closes a file that nobody came to know of; after stop(). */
@@ -61,10 +79,12 @@ struct driver {
 struct proactor {
 	const struct driver *driver;
 	struct slots slots;
-	uint32_t ended_first; /* queue of slots that driver_end() was given and no entry names yet */
+	/* queue of slots that driver_end() was given and no entry names yet */
+	uint32_t ended_first;
 	uint32_t ended_last;
 	struct proactor_handle *handle; /* NULL until somebody asks */
-	bool external_loop;             /* proactor_fd() was called: between two polls somebody else waits for us */
+	/* proactor_fd() was called: between two polls somebody else waits for us */
+	bool external_loop;
 	struct proactor_stats stats;
 	char name[DRIVER_NAME_SIZE];
 	char reason[DRIVER_REASON_SIZE];
@@ -89,7 +109,8 @@ static inline struct slot *driver_start(struct proactor *proactor, const struct 
 }
 
 /* What a push ends with, one of three: it is in flight, */
-static inline int driver_pending(struct proactor *proactor, const struct slot *slot, uint64_t *ret_key)
+static inline int driver_pending(struct proactor *proactor, const struct slot *slot,
+	uint64_t *ret_key)
 {
 	proactor->stats.pushed++;
 	*ret_key = slot_key(slot);
@@ -97,7 +118,8 @@ static inline int driver_pending(struct proactor *proactor, const struct slot *s
 }
 
 /* it is done already, */
-int driver_ready(struct proactor *proactor, struct slot *slot, int64_t result, struct proactor_completion *ret_ready);
+int driver_ready(struct proactor *proactor, struct slot *slot, int64_t result,
+	struct proactor_completion *ret_ready);
 
 /* or it cannot be started: @error. */
 int driver_refuse(struct proactor *proactor, struct slot *slot, int error);
@@ -127,7 +149,10 @@ static inline uint64_t driver_in_flight(const struct proactor *proactor)
 	return stats->pushed - stats->completed - stats->cancelled;
 }
 
-/* The drivers. Each refuses what it cannot do; @reason, of DRIVER_REASON_SIZE bytes, then says why in one line. */
+/*
+ * The drivers. Each refuses what it cannot do; @reason, of DRIVER_REASON_SIZE bytes, then says why
+ * in one line.
+ */
 int uring_new(struct proactor **ret_proactor, const struct proactor_options *options, char *reason);
 
 /* Defined by libproactor-client: NULL where that is not linked. */

@@ -1,10 +1,10 @@
 /*
  * The front: everything of proactor.h that does not depend on where the I/O is done.
  *
- * The way of an operation: push checks it, takes a slot and hands both to the driver. Poll lets the driver write entries, or
- * takes them from the queue of slots that the driver has ended; when there are none it sleeps in the driver's wait, in a loop
- * that alone knows the deadline, so that neither EINTR nor a spurious wake-up nor a full ring can end it early. Pop retires
- * the key.
+ * The way of an operation: push checks it, takes a slot and hands both to the driver. Poll lets the
+ * driver write entries, or takes them from the queue of slots that the driver has ended; when there
+ * are none it sleeps in the driver's wait, in a loop that alone knows the deadline, so that neither
+ * EINTR nor a spurious wake-up nor a full ring can end it early. Pop retires the key.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -65,17 +65,20 @@ static int options_read(struct proactor_options *ret_options, const struct proac
 	if (options.capacity == 0)
 		options.capacity = CAPACITY_DEFAULT;
 	if (options.completion_capacity == 0 &&
-		__builtin_mul_overflow(options.capacity, COMPLETIONS_PER_SUBMISSION, &options.completion_capacity))
+		__builtin_mul_overflow(options.capacity, COMPLETIONS_PER_SUBMISSION,
+			&options.completion_capacity))
 		options.completion_capacity = UINT32_MAX;
 	*ret_options = options;
 	return options_from_environment(ret_options);
 }
 
-static int new_remote(struct proactor **ret_proactor, const struct proactor_options *options, char *reason)
+static int new_remote(struct proactor **ret_proactor, const struct proactor_options *options,
+	char *reason)
 {
 	if (remote_new)
 		return remote_new(ret_proactor, options, reason);
-	snprintf(reason, DRIVER_REASON_SIZE, "the daemon: libproactor-client is not linked into this program");
+	snprintf(reason, DRIVER_REASON_SIZE,
+		"the daemon: libproactor-client is not linked into this program");
 	return -EOPNOTSUPP;
 }
 
@@ -174,7 +177,8 @@ int proactor_push(struct proactor *proactor, const struct proactor_op *op, uint6
 	return unlikely(r < 0) ? r : proactor->driver->push(proactor, op, ret_key, ret_ready);
 }
 
-int driver_ready(struct proactor *proactor, struct slot *slot, int64_t result, struct proactor_completion *ret_ready)
+int driver_ready(struct proactor *proactor, struct slot *slot, int64_t result,
+	struct proactor_completion *ret_ready)
 {
 	proactor->stats.pushed++;
 	proactor->stats.completed++;
@@ -224,7 +228,8 @@ void driver_end(struct proactor *proactor, struct slot *slot, int64_t result)
 	proactor->ended_last = slot_index(slot);
 }
 
-static unsigned take_ended(struct proactor *proactor, struct proactor_entry *entries, unsigned count)
+static unsigned take_ended(struct proactor *proactor, struct proactor_entry *entries,
+	unsigned count)
 {
 	unsigned taken = 0;
 
@@ -238,8 +243,8 @@ static unsigned take_ended(struct proactor *proactor, struct proactor_entry *ent
 }
 
 /* What driver_end() was given, then what the driver has. */
-static __attribute__((noinline)) unsigned reap_ended(struct proactor *proactor, struct proactor_entry *entries,
-	unsigned count)
+static __attribute__((noinline)) unsigned reap_ended(struct proactor *proactor,
+	struct proactor_entry *entries, unsigned count)
 {
 	unsigned taken = take_ended(proactor, entries, count);
 
@@ -248,7 +253,8 @@ static __attribute__((noinline)) unsigned reap_ended(struct proactor *proactor, 
 	return taken;
 }
 
-static inline unsigned reap(struct proactor *proactor, struct proactor_entry *entries, unsigned count)
+static inline unsigned reap(struct proactor *proactor, struct proactor_entry *entries,
+	unsigned count)
 {
 	if (likely(proactor->ended_first == SLOT_NONE && proactor->driver->reap))
 		return proactor->driver->reap(proactor, entries, count);
@@ -257,10 +263,15 @@ static inline unsigned reap(struct proactor *proactor, struct proactor_entry *en
 
 static bool timeout_valid(const struct timespec *timeout)
 {
-	return !timeout || (timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 && timeout->tv_nsec < (long)NSEC_PER_SEC);
+	return !timeout ||
+		(timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 &&
+			timeout->tv_nsec < (long)NSEC_PER_SEC);
 }
 
-/* Sleeps once, unless there is or comes a notification. 1: there was one. Negative: the driver is broken. */
+/*
+ * Sleeps once, unless there is or comes a notification. 1: there was one. Negative: the driver is
+ * broken.
+ */
 static int sleep_once(struct proactor *proactor, uint64_t deadline_ns)
 {
 	bool notified;
@@ -268,16 +279,19 @@ static int sleep_once(struct proactor *proactor, uint64_t deadline_ns)
 
 	if (!proactor->handle)
 		return proactor->driver->wait(proactor, deadline_ns);
-	r = proactor->driver->wait(proactor, handle_begin_sleep(proactor->handle) ? deadline_ns : 0);
+	r = proactor->driver->wait(proactor,
+		handle_begin_sleep(proactor->handle) ? deadline_ns : 0);
 	notified = handle_end_sleep(proactor->handle);
 	return r < 0 ? r : notified;
 }
 
-static int poll_asleep(struct proactor *proactor, const struct timespec *timeout, struct proactor_entry *entries,
-	unsigned count)
+static int poll_asleep(struct proactor *proactor, const struct timespec *timeout,
+	struct proactor_entry *entries, unsigned count)
 {
 	bool never_blocks = timeout && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
-	uint64_t deadline_ns = never_blocks ? 0 : timeout ? clock_deadline_ns(timeout) : CLOCK_NEVER;
+	uint64_t deadline_ns = never_blocks ? 0
+		: timeout                   ? clock_deadline_ns(timeout)
+					    : CLOCK_NEVER;
 
 	for (;;) {
 		int notified = sleep_once(proactor, deadline_ns);
@@ -292,8 +306,8 @@ static int poll_asleep(struct proactor *proactor, const struct timespec *timeout
 	}
 }
 
-int proactor_poll(struct proactor *proactor, const struct timespec *timeout, struct proactor_entry *entries,
-	unsigned count)
+int proactor_poll(struct proactor *proactor, const struct timespec *timeout,
+	struct proactor_entry *entries, unsigned count)
 {
 	unsigned taken;
 	int r;
@@ -304,8 +318,12 @@ int proactor_poll(struct proactor *proactor, const struct timespec *timeout, str
 	if (taken > 0)
 		return (int)taken;
 	r = poll_asleep(proactor, timeout, entries, count);
-	/* from here on the caller may wait on proactor_fd(): let a notification reach it there, or take one that just came */
-	if (proactor->external_loop && proactor->handle && !handle_begin_sleep(proactor->handle) && r == -ETIME)
+	/*
+	 * from here on the caller may wait on proactor_fd(): let a notification reach it there, or
+	 * take one that just came
+	 */
+	if (proactor->external_loop && proactor->handle && !handle_begin_sleep(proactor->handle) &&
+		r == -ETIME)
 		return handle_end_sleep(proactor->handle) ? 0 : r;
 	return r;
 }

@@ -35,8 +35,12 @@ struct proactor_handle *handle_reference(struct proactor_handle *handle)
 
 struct proactor_handle *proactor_handle_free(struct proactor_handle *handle)
 {
-	/* release, and acquire in the last one, so that all uses of the eventfd come before its close */
-	if (handle && atomic_fetch_sub_explicit(&handle->references, 1, memory_order_acq_rel) == 1) {
+	/*
+	 * release, and acquire in the last one, so that all uses of the eventfd come before its
+	 * close
+	 */
+	if (handle &&
+		atomic_fetch_sub_explicit(&handle->references, 1, memory_order_acq_rel) == 1) {
 		close(handle->eventfd);
 		free(handle);
 	}
@@ -49,7 +53,10 @@ void proactor_notify(struct proactor_handle *handle)
 
 	if (!handle)
 		return;
-	/* a write can only fail with EAGAIN, at 2^64 - 1 wake-ups that nobody read: then the eventfd is ready anyway */
+	/*
+	 * a write can only fail with EAGAIN, at 2^64 - 1 wake-ups that nobody read: then the
+	 * eventfd is ready anyway
+	 */
 	if (atomic_exchange(&handle->state, NOTIFIED) == ASLEEP)
 		(void)!write(handle->eventfd, &(uint64_t){1}, sizeof(uint64_t));
 	errno = saved;

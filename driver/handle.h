@@ -7,9 +7,9 @@
  *        │  ──── notify: no system call ───────────────────▶ │
  *        └──────────────── end_sleep: "there was one" ───────┘
  *
- * One atomic word decides whether a notification costs a system call: only a sleeping driver needs the eventfd, which is
- * written at most once a sleep. What its count is does not matter: a driver that watches it edge-triggered never reads it,
- * one that watches it level-triggered empties it.
+ * One atomic word decides whether a notification costs a system call: only a sleeping driver needs
+ * the eventfd, which is written at most once a sleep. What its count is does not matter: a driver
+ * that watches it edge-triggered never reads it, one that watches it level-triggered empties it.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /*
  * The table of operations, built from op.tbl, and the one check that every driver relies on.
  *
- * Each row is checked against struct proactor_op when this is compiled: a parameter whose field has not the type of its kind
- * does not build.
+ * Each row is checked against struct proactor_op when this is compiled: a parameter whose field has
+ * not the type of its kind does not build.
  */
 #include "driver/op.h"
 
@@ -28,9 +28,9 @@ typedef struct statx *TYPE_STAT_OUT;
 typedef struct msghdr *TYPE_MESSAGE;
 
 #define OP(op_name, NAME, op_result, op_where, op_summary)
-#define PARAM(op_name, field, op_kind, need)                                                                           \
-	_Static_assert(__builtin_types_compatible_p(TYPE_##op_kind,                                                    \
-			       __typeof__(((struct proactor_op *)0)->op_name.field)),                                  \
+#define PARAM(op_name, field, op_kind, need)                                                       \
+	_Static_assert(__builtin_types_compatible_p(TYPE_##op_kind,                                \
+			       __typeof__(((struct proactor_op *)0)->op_name.field)),              \
 		"op.tbl: " #op_name "." #field " is not of the kind " #op_kind);
 #define END
 #include "driver/op.tbl"
@@ -61,8 +61,10 @@ const struct op_info op_table[] = {
 #undef END
 /* clang-format on */
 
-_Static_assert(ARRAY_SIZE(op_table) == PROACTOR_OPCODE_COUNT, "op.tbl and enum proactor_opcode differ");
-_Static_assert(offsetof(struct proactor_op, read.size) == offsetof(struct proactor_op, read.data) + sizeof(void *),
+_Static_assert(ARRAY_SIZE(op_table) == PROACTOR_OPCODE_COUNT,
+	"op.tbl and enum proactor_opcode differ");
+_Static_assert(offsetof(struct proactor_op, read.size) ==
+		offsetof(struct proactor_op, read.data) + sizeof(void *),
 	"a size follows its memory");
 
 const struct op_info *op_find(const char *name, size_t size)
@@ -75,7 +77,8 @@ const struct op_info *op_find(const char *name, size_t size)
 
 static bool address_fits(const struct proactor_address *address)
 {
-	return address && address->size >= sizeof(sa_family_t) && address->size <= sizeof(address->storage);
+	return address && address->size >= sizeof(sa_family_t) &&
+		address->size <= sizeof(address->storage);
 }
 
 static bool path_fits(const char *path)
@@ -97,8 +100,8 @@ static bool param_fits(const struct op_param *param, const struct proactor_op *o
 }
 
 /*
- * Which parameters param_fits() looks at; the operations without one are not gone over at each push. A row of op.tbl becomes
- * `(0 | its bit) * !!(0 + CHECKED of each parameter)`.
+ * Which parameters param_fits() looks at; the operations without one are not gone over at each
+ * push. A row of op.tbl becomes `(0 | its bit) * !!(0 + CHECKED of each parameter)`.
  */
 enum {
 	CHECKED_FILE = 0,

@@ -1,7 +1,9 @@
 /*
- * The table of operations (op.tbl) as data: what the front checks, what the wire codec walks, what `describe` tells.
+ * The table of operations (op.tbl) as data: what the front checks, what the wire codec walks, what
+ * `describe` tells.
  *
- * A parameter is a kind and a place in struct proactor_op, so that one loop over the parameters serves every operation.
+ * A parameter is a kind and a place in struct proactor_op, so that one loop over the parameters
+ * serves every operation.
  */
 #pragma once
 
@@ -64,7 +66,10 @@ extern const struct op_info op_table[];
 /* The operation called by the @size bytes at @name, or NULL. */
 const struct op_info *op_find(const char *name, size_t size);
 
-/* Whether this kind of parameter is something the caller's process fills in or keeps: such have no place on the wire. */
+/*
+ * Whether this kind of parameter is something the caller's process fills in or keeps: such have no
+ * place on the wire.
+ */
 static inline bool op_kind_is_local(enum op_kind kind)
 {
 	return kind >= OP_KIND_MAYBE_ADDRESS;
@@ -85,8 +90,9 @@ extern const uint64_t op_checked;
 int op_check_params(const struct proactor_op *op);
 
 /*
- * Whether the operation can be handed to a driver: a known opcode, no unknown flags, and all that it points to there and
- * within its limits. 0 or -EINVAL. What a number means is left to the kernel.
+ * Whether the operation can be handed to a driver: a known opcode, no unknown flags, and all that
+ * it points to there and within its limits. 0 or -EINVAL. What a number means is left to the
+ * kernel.
  */
 static inline int op_check(const struct proactor_op *op)
 {

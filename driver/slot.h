@@ -1,15 +1,15 @@
 /*
  * Slots: where a proactor remembers the operations that it was given.
  *
- *      FREE ──push──▶ IN_FLIGHT ──entry──────────────────▶ ENDED ──pop──▶ FREE, with the next generation
- *                         └──driver_end()──▶ QUEUED ──entry──▶─┘
+ *      FREE ──push──▶ IN_FLIGHT ──entry───────────────────────▶ ENDED ──pop──▶ FREE, the next
+ *                         └───driver_end()──▶ QUEUED ──entry─────▲             generation
  *
- * A key is generation and index of a slot: `generation << 32 | index`. The generation changes with each pop, so that a stale
- * key names nothing. It has 31 bits: the highest bit of a key is always 0 and drivers may use it in what they hand to the
- * kernel. No key is 0.
+ * A key is generation and index of a slot: `generation << 32 | index`. The generation changes with
+ * each pop, so that a stale key names nothing. It has 31 bits: the highest bit of a key is always 0
+ * and drivers may use it in what they hand to the kernel. No key is 0.
  *
- * Slots are one cache line, never move, and are reused last in, first out: a steady load touches few lines and allocates
- * nothing.
+ * Slots are one cache line, never move, and are reused last in, first out: a steady load touches
+ * few lines and allocates nothing.
  */
 #pragma once
 
@@ -19,7 +19,11 @@
 enum slot_state { SLOT_FREE, SLOT_IN_FLIGHT, SLOT_QUEUED, SLOT_ENDED };
 
 struct slot {
-	uint64_t key; /* generation and index in one word: it is written by pop and read by the next push, as a whole */
+	/*
+	 * generation and index in one word: it is written by pop and read by the next push, as a
+	 * whole
+	 */
+	uint64_t key;
 	uint32_t next; /* in the free list or in a queue of ended ones; SLOT_NONE at its end */
 	uint8_t opcode;
 	uint8_t state;      /* enum slot_state */

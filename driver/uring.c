@@ -1,13 +1,14 @@
 /*
  * The io_uring driver: the calls of struct driver on a ring.
  *
- * Cancelling is made reliable here. ASYNC_CANCEL finds what the kernel holds at that moment; an operation that is just
- * between two of its states can be missed (ENOENT) or be too far to stop (EALREADY). So a cancellation reports its failure
- * only, and names the key in it: ENOENT for an operation whose completion does not follow is asked again. EALREADY needs
- * nothing: a worker has it, was signalled, and ends.
+ * Cancelling is made reliable here. ASYNC_CANCEL finds what the kernel holds at that moment; an
+ * operation that is just between two of its states can be missed (ENOENT) or be too far to stop
+ * (EALREADY). So a cancellation reports its failure only, and names the key in it: ENOENT for an
+ * operation whose completion does not follow is asked again. EALREADY needs nothing: a worker has
+ * it, was signalled, and ends.
  *
- * At the end the kernel must have let go of every buffer before the ring is closed, since closing does not wait for
- * workers: stop() cancels all and reaps until nothing is in flight.
+ * At the end the kernel must have let go of every buffer before the ring is closed, since closing
+ * does not wait for workers: stop() cancels all and reaps until nothing is in flight.
  */
 #include "driver/uring.h"
 
@@ -68,14 +69,19 @@ static void reap_internal(struct uring *uring, const struct io_uring_cqe *cqe)
 	struct slot *slot;
 
 	if (cqe->user_data == URING_DOORBELL) {
-		/* a multishot poll ends when the completion queue overflows; wait() arms it again */
+		/*
+		 * a multishot poll ends when the completion queue overflows; wait() arms it again
+		 */
 		uring->doorbell_armed = cqe->flags & IORING_CQE_F_MORE;
 		return;
 	}
 	if (cqe->user_data == URING_DISREGARD || cqe->res != -ENOENT)
 		return;
 	slot = slots_find(&uring->base.slots, cqe->user_data & ~URING_INTERNAL);
-	/* not found, and its completion does not stand before this one: it was between two states, so ask again */
+	/*
+	 * not found, and its completion does not stand before this one: it was between two states,
+	 * so ask again
+	 */
 	if (slot && slot->state == SLOT_IN_FLIGHT)
 		(void)submit_cancel(uring, slot_key(slot));
 }
@@ -85,20 +91,24 @@ static int64_t error_of(const struct slot *slot, int32_t res)
 {
 	if (slot->opcode == PROACTOR_TIMEOUT && res == -ETIME)
 		return 0;
-	/* a worker that was signalled out of its wait says EINTR, or one of the kernel's own names for it (ERESTARTSYS, …) */
+	/*
+	 * a worker that was signalled out of its wait says EINTR, or one of the kernel's own names
+	 * for it (ERESTARTSYS, …)
+	 */
 	if (res == -EINTR || (res <= -512 && res >= -516))
 		return slot->cancelled ? -ECANCELED : -EINTR;
 	return res;
 }
 
-static __attribute__((noinline)) unsigned reap_until(struct proactor *proactor, struct proactor_entry *entries, unsigned count,
-	unsigned end)
+static __attribute__((noinline)) unsigned reap_until(struct proactor *proactor,
+	struct proactor_entry *entries, unsigned count, unsigned end)
 {
 	struct uring *uring = uring_of(proactor);
 	unsigned taken = 0;
 
 	while (taken < count && uring->reaped != end) {
-		const struct io_uring_cqe *cqe = &uring->ring.cq.cqes[uring->reaped++ & uring->ring.cq.ring_mask];
+		const struct io_uring_cqe *cqe =
+			&uring->ring.cq.cqes[uring->reaped++ & uring->ring.cq.ring_mask];
 		struct slot *slot;
 
 		if (unlikely(cqe->user_data & URING_INTERNAL)) {
@@ -107,7 +117,8 @@ static __attribute__((noinline)) unsigned reap_until(struct proactor *proactor, 
 		}
 		slot = slots_at(&proactor->slots, (uint32_t)cqe->user_data);
 		assert(slot_key(slot) == cqe->user_data);
-		driver_entry(proactor, slot, likely(cqe->res >= 0) ? cqe->res : error_of(slot, cqe->res),
+		driver_entry(proactor, slot,
+			likely(cqe->res >= 0) ? cqe->res : error_of(slot, cqe->res),
 			&entries[taken++]);
 	}
 	/* the kernel may use again what was taken */
@@ -116,7 +127,8 @@ static __attribute__((noinline)) unsigned reap_until(struct proactor *proactor, 
 }
 
 /* Half of the calls find nothing: for these there is no stack frame. */
-static unsigned uring_reap(struct proactor *proactor, struct proactor_entry *entries, unsigned count)
+static unsigned uring_reap(struct proactor *proactor, struct proactor_entry *entries,
+	unsigned count)
 {
 	unsigned end = uring_cq_end(uring_of(proactor));
 
@@ -157,8 +169,9 @@ static int uring_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 }
 
 /*
- * With deferred task work nothing is posted until this thread enters, and who polls the ring's descriptor meanwhile sleeps on:
- * a ring that is to be polled is made without (tests/kernel/ring_fd_wakes_poll.c).
+ * With deferred task work nothing is posted until this thread enters, and who polls the ring's
+ * descriptor meanwhile sleeps on: a ring that is to be polled is made without
+ * (tests/kernel/ring_fd_wakes_poll.c).
  */
 static int uring_fd(struct proactor *proactor, int *ret_fd)
 {

@@ -1,13 +1,14 @@
 /*
  * The queues of the ring, and the one system call between them.
  *
- * The indices are ours, not liburing's: with one issuer the kernel moves the submission queue's head during enter only, so it
- * is known without reading shared memory. A push that finds the queue full submits first; when the kernel will not take
- * more just now (EBUSY while completions overflow, EAGAIN for want of memory) the submission goes to the backlog, and so do
- * those after it, in order. Nothing is refused, nothing overtakes.
+ * The indices are ours, not liburing's: with one issuer the kernel moves the submission queue's
+ * head during enter only, so it is known without reading shared memory. A push that finds the queue
+ * full submits first; when the kernel will not take more just now (EBUSY while completions
+ * overflow, EAGAIN for want of memory) the submission goes to the backlog, and so do those after
+ * it, in order. Nothing is refused, nothing overtakes.
  *
- * Completion-queue overflow needs nothing here: with IORING_FEAT_NODROP (5.5) the kernel keeps what does not fit and every
- * enter with GETEVENTS moves it into the queue (io_uring_enter(2)).
+ * Completion-queue overflow needs nothing here: with IORING_FEAT_NODROP (5.5) the kernel keeps what
+ * does not fit and every enter with GETEVENTS moves it into the queue (io_uring_enter(2)).
  */
 #include <string.h>
 
@@ -16,22 +17,29 @@
 
 enum { NAP_NS = 1000000 };
 
-/* io_uring_enter(2) that waits until @deadline_ns at most. The argument costs a copy into the kernel: only where needed. */
-static __attribute__((noinline)) int enter_until(struct uring *uring, unsigned to_submit, unsigned flags, uint64_t deadline_ns)
+/*
+ * io_uring_enter(2) that waits until @deadline_ns at most. The argument costs a copy into the
+ * kernel: only where needed.
+ */
+static __attribute__((noinline)) int enter_until(struct uring *uring, unsigned to_submit,
+	unsigned flags, uint64_t deadline_ns)
 {
 	uint64_t now_ns = clock_now_ns();
 	struct timespec timeout = clock_timespec(deadline_ns > now_ns ? deadline_ns - now_ns : 0);
-	struct io_uring_getevents_arg argument = {.sigmask_sz = _NSIG / 8, .ts = (uintptr_t)&timeout};
+	struct io_uring_getevents_arg argument = {
+		.sigmask_sz = _NSIG / 8, .ts = (uintptr_t)&timeout};
 
-	return io_uring_enter2((unsigned)uring->enter_fd, to_submit, 1, flags | IORING_ENTER_EXT_ARG,
-		(sigset_t *)&argument, sizeof(argument));
+	return io_uring_enter2((unsigned)uring->enter_fd, to_submit, 1,
+		flags | IORING_ENTER_EXT_ARG, (sigset_t *)&argument, sizeof(argument));
 }
 
 /*
- * One io_uring_enter(2). Returns what it returns; what was submitted is accounted for. Inlined, as are its callers where they can
- * be: each return above a system call is mispredicted under the kernel's SRSO mitigation, about 10 ns a frame as measured.
+ * One io_uring_enter(2). Returns what it returns; what was submitted is accounted for. Inlined, as
+ * are its callers where they can be: each return above a system call is mispredicted under the
+ * kernel's SRSO mitigation, about 10 ns a frame as measured.
  */
-static inline __attribute__((always_inline)) int enter(struct uring *uring, bool waits, uint64_t deadline_ns)
+static inline __attribute__((always_inline)) int enter(struct uring *uring, bool waits,
+	uint64_t deadline_ns)
 {
 	unsigned to_submit = uring->filled - uring->submitted, flags = uring->enter_flags;
 	int r;
@@ -42,7 +50,8 @@ static inline __attribute__((always_inline)) int enter(struct uring *uring, bool
 	if (waits && deadline_ns != CLOCK_NEVER)
 		r = enter_until(uring, to_submit, flags, deadline_ns);
 	else
-		r = io_uring_enter2((unsigned)uring->enter_fd, to_submit, waits, flags, NULL, _NSIG / 8);
+		r = io_uring_enter2((unsigned)uring->enter_fd, to_submit, waits, flags, NULL,
+			_NSIG / 8);
 	uring->base.stats.enters++;
 	if (r > 0) {
 		assert((unsigned)r <= to_submit);
@@ -56,7 +65,8 @@ static inline __attribute__((always_inline)) int enter(struct uring *uring, bool
 static void refill(struct uring *uring)
 {
 	while (buffer_size(&uring->backlog) > 0 && uring_room(uring) > 0) {
-		memcpy(uring_sqe_next(uring), buffer_bytes(&uring->backlog), sizeof(struct io_uring_sqe));
+		memcpy(uring_sqe_next(uring), buffer_bytes(&uring->backlog),
+			sizeof(struct io_uring_sqe));
 		buffer_consume(&uring->backlog, sizeof(struct io_uring_sqe));
 	}
 }
@@ -74,7 +84,8 @@ static bool is_temporary(int r)
 struct io_uring_sqe *uring_sqe_overflow(struct uring *uring)
 {
 	uring->base.stats.overflows++;
-	(void)enter(uring, false, 0); /* what it could not take is still there, and any error will come again */
+	/* what it could not take is still there, and any error will come again */
+	(void)enter(uring, false, 0);
 	refill(uring);
 	if (uring_room(uring) > 0)
 		return uring_sqe_next(uring);
@@ -109,7 +120,10 @@ static __attribute__((noinline)) int submit_backlog(struct uring *uring)
 static __attribute__((noinline)) int enter_failed(struct uring *uring, int r, uint64_t deadline_ns)
 {
 	if (r == -EAGAIN && !completions_wait(uring) && deadline_ns != 0) {
-		/* the kernel has no memory for a request and did not wait: let it find some instead of asking in a circle */
+		/*
+		 * the kernel has no memory for a request and did not wait: let it find some instead
+		 * of asking in a circle
+		 */
 		struct timespec nap = clock_timespec(NAP_NS);
 
 		(void)nanosleep(&nap, NULL);

@@ -1,12 +1,14 @@
 /*
  * Making the ring: the best mode that the kernel grants, found by trying.
  *
- * No version is looked at: vendors backport, and sandboxes forbid. Setup flags are tried from the newest set to none, the
- * kernel answering EINVAL to what it does not know; features are bits that it returns; operations are probed.
+ * No version is looked at: vendors backport, and sandboxes forbid. Setup flags are tried from the
+ * newest set to none, the kernel answering EINVAL to what it does not know; features are bits that
+ * it returns; operations are probed.
  *
- * Asked for: one issuer with deferred task work (6.1), so that completions are made when we wait, by the thread that waits;
- * no indirection array (6.6); a registered ring descriptor (5.18), which saves a look-up at each enter; not to count as
- * waiting for I/O while idle (6.15). Each is done without where it is missing.
+ * Asked for: one issuer with deferred task work (6.1), so that completions are made when we wait,
+ * by the thread that waits; no indirection array (6.6); a registered ring descriptor (5.18), which
+ * saves a look-up at each enter; not to count as waiting for I/O while idle (6.15). Each is done
+ * without where it is missing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,19 +19,25 @@
 #include "driver/uring.h"
 
 static const unsigned setup_flags[] = {
-	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | URING_SETUP_NO_SQARRAY,
+	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+		URING_SETUP_NO_SQARRAY,
 	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
 	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN,
 	IORING_SETUP_SUBMIT_ALL,
 	0,
 };
 
-/* Without these we would have to lose completions (NODROP), keep copies (SUBMIT_STABLE) or race with timers (EXT_ARG). */
+/*
+ * Without these we would have to lose completions (NODROP), keep copies (SUBMIT_STABLE) or race
+ * with timers (EXT_ARG).
+ */
 enum {
-	FEATURES_NEEDED = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG | IORING_FEAT_SINGLE_MMAP
+	FEATURES_NEEDED = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG |
+		IORING_FEAT_SINGLE_MMAP
 };
 
-static int try_setup(struct io_uring_params *ret_params, const struct proactor_options *options, bool may_defer)
+static int try_setup(struct io_uring_params *ret_params, const struct proactor_options *options,
+	bool may_defer)
 {
 	int fd = -EINVAL;
 
@@ -96,7 +104,10 @@ static bool done_by_call(uint32_t opcode)
 		opcode == PROACTOR_SHUTDOWN;
 }
 
-/* Which operations the kernel has. -EOPNOTSUPP where one is missing that the caller needs, or that no call replaces. */
+/*
+ * Which operations the kernel has. -EOPNOTSUPP where one is missing that the caller needs, or that
+ * no call replaces.
+ */
 static int probe(struct uring *uring, const struct proactor_options *options, char *reason)
 {
 	struct io_uring_probe *probe = io_uring_get_probe_ring(&uring->ring);
@@ -113,11 +124,15 @@ static int probe(struct uring *uring, const struct proactor_options *options, ch
 	io_uring_free_probe(probe);
 	if (missing == PROACTOR_OPCODE_COUNT)
 		return 0;
-	snprintf(reason, DRIVER_REASON_SIZE, "io_uring: the kernel lacks the operation %s", op_table[missing].name);
+	snprintf(reason, DRIVER_REASON_SIZE, "io_uring: the kernel lacks the operation %s",
+		op_table[missing].name);
 	return -EOPNOTSUPP;
 }
 
-/* Entry i of the queue is submission i, for good. liburing 2.3 would write this array even where there is none. */
+/*
+ * Entry i of the queue is submission i, for good. liburing 2.3 would write this array even where
+ * there is none.
+ */
 static void fill_indirection(struct uring *uring, const struct io_uring_params *params)
 {
 	if (params->flags & URING_SETUP_NO_SQARRAY)
@@ -137,11 +152,14 @@ static void use_features(struct uring *uring, const struct io_uring_params *para
 		uring->enter_fd = uring->ring.enter_ring_fd;
 		uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
 	}
-	/* a child of fork() must not share the queues; where this fails it still may not use them */
+	/*
+	 * a child of fork() must not share the queues; where this fails it still may not use them
+	 */
 	(void)io_uring_ring_dontfork(&uring->ring);
 }
 
-static int setup(struct uring *uring, const struct proactor_options *options, bool may_defer, char *reason)
+static int setup(struct uring *uring, const struct proactor_options *options, bool may_defer,
+	char *reason)
 {
 	struct io_uring_params params;
 	int fd, r;
@@ -160,7 +178,8 @@ static int setup(struct uring *uring, const struct proactor_options *options, bo
 	}
 	uring->ring.features = params.features;
 	if ((params.features & FEATURES_NEEDED) != FEATURES_NEEDED) {
-		snprintf(reason, DRIVER_REASON_SIZE, "io_uring: the kernel's is too old (before 5.11)");
+		snprintf(reason, DRIVER_REASON_SIZE,
+			"io_uring: the kernel's is too old (before 5.11)");
 		return -ENOSYS;
 	}
 	r = probe(uring, options, reason);

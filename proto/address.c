@@ -9,7 +9,10 @@
 
 #include "proto/utf8.h"
 
-/* A numeric host and a port. Both families' structures begin alike, but for where the address stands. */
+/*
+ * A numeric host and a port. Both families' structures begin alike, but for where the address
+ * stands.
+ */
 static int read_inet(struct reader *reader, int family, void *host, in_port_t *port)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -17,7 +20,8 @@ static int read_inet(struct reader *reader, int family, void *host, in_port_t *p
 	uint64_t number;
 	size_t size;
 
-	if (reader_bytes(reader, &bytes, &size) < 0 || size >= sizeof(text) || memchr(bytes, '\0', size))
+	if (reader_bytes(reader, &bytes, &size) < 0 || size >= sizeof(text) ||
+		memchr(bytes, '\0', size))
 		return -EPROTO;
 	memcpy(text, bytes, size);
 	text[size] = '\0';
@@ -65,7 +69,10 @@ static int read_unix(struct reader *reader, uint32_t count, struct proactor_addr
 	*local = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (count != 2 || reader_bytes(reader, &path, &size) < 0)
 		return -EPROTO;
-	/* a name that begins with NUL is abstract, and all of it counts; a path ends with its one NUL */
+	/*
+	 * a name that begins with NUL is abstract, and all of it counts; a path ends with its one
+	 * NUL
+	 */
 	is_path = size > 0 && path[0] != '\0';
 	if (size + is_path > sizeof(local->sun_path) || (is_path && memchr(path, '\0', size)))
 		return -EPROTO;
@@ -74,7 +81,8 @@ static int read_unix(struct reader *reader, uint32_t count, struct proactor_addr
 	return 0;
 }
 
-int address_read(struct reader *reader, struct proactor_address *ret_address, const char **ret_wanted)
+int address_read(struct reader *reader, struct proactor_address *ret_address,
+	const char **ret_wanted)
 {
 	struct proactor_address address = {0};
 	const uint8_t *family;
@@ -82,8 +90,10 @@ int address_read(struct reader *reader, struct proactor_address *ret_address, co
 	size_t size;
 	int r;
 
-	*ret_wanted = "an address: [\"inet\", host, port], [\"inet6\", host, port, scope?] or [\"unix\", path]";
-	if (reader_array(reader, &count) < 0 || count < 2 || reader_bytes(reader, &family, &size) < 0)
+	*ret_wanted =
+		"an address: [\"inet\", host, port], [\"inet6\", host, port, scope?] or [\"unix\", path]";
+	if (reader_array(reader, &count) < 0 || count < 2 ||
+		reader_bytes(reader, &family, &size) < 0)
 		return -EPROTO;
 	if (size == 4 && memcmp(family, "inet", 4) == 0)
 		r = read_inet4(reader, count, &address);
@@ -98,8 +108,8 @@ int address_read(struct reader *reader, struct proactor_address *ret_address, co
 	return r;
 }
 
-static void pack_inet(struct pack *pack, const char *family, int number, const void *host, in_port_t port,
-	uint32_t scope)
+static void pack_inet(struct pack *pack, const char *family, int number, const void *host,
+	in_port_t port, uint32_t scope)
 {
 	char text[INET6_ADDRSTRLEN];
 
@@ -114,7 +124,8 @@ static void pack_inet(struct pack *pack, const char *family, int number, const v
 static void pack_unix(struct pack *pack, const struct proactor_address *address)
 {
 	const struct sockaddr_un *local = (const struct sockaddr_un *)&address->storage;
-	size_t size = address->size - MIN((size_t)address->size, offsetof(struct sockaddr_un, sun_path));
+	size_t size =
+		address->size - MIN((size_t)address->size, offsetof(struct sockaddr_un, sun_path));
 
 	size = MIN(size, sizeof(local->sun_path));
 	if (size > 0 && local->sun_path[0] != '\0')
@@ -137,13 +148,15 @@ void address_pack(struct pack *pack, const struct proactor_address *address)
 	if (family == AF_INET && address->size >= sizeof(*inet)) {
 		pack_inet(pack, "inet", AF_INET, &inet->sin_addr, inet->sin_port, 0);
 	} else if (family == AF_INET6 && address->size >= sizeof(*inet6)) {
-		pack_inet(pack, "inet6", AF_INET6, &inet6->sin6_addr, inet6->sin6_port, inet6->sin6_scope_id);
+		pack_inet(pack, "inet6", AF_INET6, &inet6->sin6_addr, inet6->sin6_port,
+			inet6->sin6_scope_id);
 	} else if (family == AF_UNIX) {
 		pack_unix(pack, address);
 	} else {
 		pack_array(pack, 3);
 		pack_str(pack, "other");
 		pack_uint(pack, family);
-		pack_bin(pack, &address->storage, MIN((size_t)address->size, sizeof(address->storage)));
+		pack_bin(pack, &address->storage,
+			MIN((size_t)address->size, sizeof(address->storage)));
 	}
 }

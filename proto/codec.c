@@ -103,7 +103,8 @@ static const char *read_path(const struct value *value, void *field, struct code
 	return NULL;
 }
 
-static const char *read_integer(const struct value *value, const struct op_param *param, void *field)
+static const char *read_integer(const struct value *value, const struct op_param *param,
+	void *field)
 {
 	int64_t number;
 
@@ -182,8 +183,8 @@ static const char *name_at(const struct op_info *info, uint32_t index)
 	return NULL;
 }
 
-bool codec_read_params(const struct op_info *info, struct reader params, uint32_t count, struct proactor_op *op,
-	struct codec_scratch *scratch, struct rpc_error *error)
+bool codec_read_params(const struct op_info *info, struct reader params, uint32_t count,
+	struct proactor_op *op, struct codec_scratch *scratch, struct rpc_error *error)
 {
 	uint32_t index = 0, count_max, count_min;
 
@@ -201,8 +202,8 @@ bool codec_read_params(const struct op_info *info, struct reader params, uint32_
 		}
 		wanted = read_param(&params, param, field_of(op, param), scratch);
 		if (wanted) {
-			rpc_error_set(error, RPC_INVALID_PARAMS, "%s: parameter %u \"%s\" wants %s", info->name, index,
-				codec_param_name(param), wanted);
+			rpc_error_set(error, RPC_INVALID_PARAMS, "%s: parameter %u \"%s\" wants %s",
+				info->name, index, codec_param_name(param), wanted);
 			return false;
 		}
 	}
@@ -251,7 +252,9 @@ static void pack_param(struct pack *pack, const struct op_param *param, const vo
 		/* what is over 292 years is as good as 292 years */
 		pack_uint(pack, MIN(*(const uint64_t *)field, (uint64_t)INT64_MAX));
 		break;
-	case OP_KIND_ADDRESS: address_pack(pack, *(const struct proactor_address *const *)field); break;
+	case OP_KIND_ADDRESS:
+		address_pack(pack, *(const struct proactor_address *const *)field);
+		break;
 	case OP_KIND_DIR:
 		if (*(const int64_t *)field == PROACTOR_CWD) {
 			pack_nil(pack);
@@ -308,11 +311,14 @@ static int read_accepted(struct reader *reader, struct codec_result *result)
 	const char *wanted;
 	uint32_t count;
 
-	if (reader_array(reader, &count) < 0 || count != 2 || reader_int(reader, 0, INT64_MAX, &result->result) < 0)
+	if (reader_array(reader, &count) < 0 || count != 2 ||
+		reader_int(reader, 0, INT64_MAX, &result->result) < 0)
 		return -EBADMSG;
 	if (!result->address)
 		return 0;
-	/* an address of a family that has no form on the wire leaves the caller with an empty one */
+	/*
+	 * an address of a family that has no form on the wire leaves the caller with an empty one
+	 */
 	if (address_read(reader, &address, &wanted) < 0)
 		address = (struct proactor_address){0};
 	*result->address = address;
@@ -340,7 +346,9 @@ int codec_read_result(uint32_t opcode, struct reader reader, struct codec_result
 	case OP_RESULT_BYTES: return read_bytes(&reader, result);
 	case OP_RESULT_ACCEPTED: return read_accepted(&reader, result);
 	case OP_RESULT_STAT: return codec_stat_read(&reader, result->stat);
-	case OP_RESULT_COUNT: return reader_int(&reader, 0, (int64_t)result->size, &result->result) < 0 ? -EBADMSG : 0;
+	case OP_RESULT_COUNT:
+		return reader_int(&reader, 0, (int64_t)result->size, &result->result) < 0 ? -EBADMSG
+											  : 0;
 	default: return reader_int(&reader, 0, INT64_MAX, &result->result) < 0 ? -EBADMSG : 0;
 	}
 }

@@ -5,8 +5,9 @@
  *      codec_pack_params()   ── request ──▶    codec_read_params()
  *      codec_read_result()   ◀── response ──   codec_pack_result()
  *
- * The parameters of an operation are its row's, in order, without those that have no place on the wire. So an operation that
- * gets a row has its wire form, its description and its place in the command line.
+ * The parameters of an operation are its row's, in order, without those that have no place on the
+ * wire. So an operation that gets a row has its wire form, its description and its place in the
+ * command line.
  */
 #pragma once
 
@@ -31,7 +32,10 @@ struct codec_result {
 	struct statx *stat;
 };
 
-/* What a parameter is called on the wire, and what it wants ("file", "size", …): for describe and for messages. */
+/*
+ * What a parameter is called on the wire, and what it wants ("file", "size", …): for describe and
+ * for messages.
+ */
 const char *codec_param_name(const struct op_param *param);
 const char *codec_param_type(const struct op_param *param);
 const char *codec_result_type(enum op_result result);
@@ -40,11 +44,12 @@ const char *codec_result_type(enum op_result result);
 void codec_param_counts(const struct op_info *info, uint32_t *ret_count, uint32_t *ret_required);
 
 /*
- * Reads @count parameters of @info's operation into @op, whose opcode is set. What it points to is in @scratch or in the
- * frame; SPACE gets its size only, and what is not on the wire is the caller's. False: @error says which and what it wants.
+ * Reads @count parameters of @info's operation into @op, whose opcode is set. What it points to is
+ * in @scratch or in the frame; SPACE gets its size only, and what is not on the wire is the
+ * caller's. False: @error says which and what it wants.
  */
-bool codec_read_params(const struct op_info *info, struct reader params, uint32_t count, struct proactor_op *op,
-	struct codec_scratch *scratch, struct rpc_error *error);
+bool codec_read_params(const struct op_info *info, struct reader params, uint32_t count,
+	struct proactor_op *op, struct codec_scratch *scratch, struct rpc_error *error);
 
 /* Packs the whole request for @op. Trailing parameters that have their default are left out. */
 void codec_pack_request(struct pack *pack, uint32_t msgid, const struct proactor_op *op);
@@ -52,5 +57,8 @@ void codec_pack_request(struct pack *pack, uint32_t msgid, const struct proactor
 /* Packs the result of a success, but of BYTES only the bin's header: the bytes are to follow. */
 void codec_pack_result(struct pack *pack, const struct proactor_op *op, int64_t result);
 
-/* Reads the result of a success. @result has the room; its number is written. -EBADMSG: not what the operation gives. */
+/*
+ * Reads the result of a success. @result has the room; its number is written. -EBADMSG: not what
+ * the operation gives.
+ */
 int codec_read_result(uint32_t opcode, struct reader reader, struct codec_result *result);

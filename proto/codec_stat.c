@@ -40,12 +40,16 @@ static const uint8_t *place(const struct statx *stat, const struct field *field)
 	return (const uint8_t *)stat + field->offset;
 }
 
-/* Saturates in the year 2262, before which and after which int64_t has no nanoseconds; file systems have more years. */
+/*
+ * Saturates in the year 2262, before which and after which int64_t has no nanoseconds; file systems
+ * have more years.
+ */
 static int64_t nanoseconds_of(const struct statx_timestamp *time)
 {
 	int64_t ns;
 
-	if (__builtin_mul_overflow(time->tv_sec, NSEC_PER_SEC, &ns) || __builtin_add_overflow(ns, time->tv_nsec, &ns))
+	if (__builtin_mul_overflow(time->tv_sec, NSEC_PER_SEC, &ns) ||
+		__builtin_add_overflow(ns, time->tv_nsec, &ns))
 		return time->tv_sec < 0 ? INT64_MIN : INT64_MAX;
 	return ns;
 }
@@ -112,7 +116,8 @@ static struct statx_timestamp timestamp_of(int64_t ns)
 
 static void store(struct statx *stat, const struct field *field, const struct token *token)
 {
-	int64_t ns = token->type == TOKEN_NEGATIVE ? token->negative : (int64_t)MIN(token->uint, (uint64_t)INT64_MAX);
+	int64_t ns = token->type == TOKEN_NEGATIVE ? token->negative
+						   : (int64_t)MIN(token->uint, (uint64_t)INT64_MAX);
 	struct statx_timestamp time = timestamp_of(ns);
 	uint64_t number = token->type == TOKEN_UINT ? token->uint : 0;
 	uint32_t device[2] = {(uint32_t)(number >> 32), (uint32_t)number};
@@ -122,7 +127,9 @@ static void store(struct statx *stat, const struct field *field, const struct to
 	case FORM_U16: memcpy(to, &(uint16_t){(uint16_t)number}, sizeof(uint16_t)); break;
 	case FORM_U32: memcpy(to, &(uint32_t){(uint32_t)number}, sizeof(uint32_t)); break;
 	case FORM_U64: memcpy(to, &number, sizeof(number)); break;
-	case FORM_TIME: memcpy(to, &time, offsetof(struct statx_timestamp, tv_nsec) + sizeof(time.tv_nsec)); break;
+	case FORM_TIME:
+		memcpy(to, &time, offsetof(struct statx_timestamp, tv_nsec) + sizeof(time.tv_nsec));
+		break;
 	case FORM_DEVICE: memcpy(to, device, sizeof(device)); break;
 	}
 }

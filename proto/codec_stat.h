@@ -1,6 +1,7 @@
 /*
- * statx(2)'s answer on the wire: a map from name to integer, of what the kernel filled in. Times are nanoseconds since the
- * epoch; dev and rdev are [major, minor] as major << 32 | minor. Names that a reader does not know are passed over.
+ * statx(2)'s answer on the wire: a map from name to integer, of what the kernel filled in. Times
+ * are nanoseconds since the epoch; dev and rdev are [major, minor] as major << 32 | minor. Names
+ * that a reader does not know are passed over.
  */
 #pragma once
 

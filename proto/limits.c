@@ -4,7 +4,7 @@
 #include <string.h>
 
 const struct limit_info limit_table[LIMIT_COUNT] = {
-#define LIMIT(name, NAME, fallback, minimum, maximum, unit, summary)                                                   \
+#define LIMIT(name, NAME, fallback, minimum, maximum, unit, summary)                               \
 	[LIMIT_##NAME] = {#name, fallback, minimum, maximum, unit, summary},
 #include "proto/limits.tbl"
 #undef LIMIT
@@ -20,7 +20,9 @@ enum limit limit_find(const char *name, size_t size)
 {
 	size_t i = 0;
 
-	while (i < LIMIT_COUNT && (strlen(limit_table[i].name) != size || memcmp(limit_table[i].name, name, size) != 0))
+	while (i < LIMIT_COUNT &&
+		(strlen(limit_table[i].name) != size ||
+			memcmp(limit_table[i].name, name, size) != 0))
 		i++;
 	return (enum limit)i;
 }

@@ -22,7 +22,9 @@ static const struct method_info {
 #define REQUIRED false
 #define OPTIONAL true
 #define METHOD(method_name, NAME, method_result, method_summary) \
-	[METHOD_##NAME] = {.name = #method_name, .result = method_result, .summary = method_summary, .params = {
+	[METHOD_##NAME] = { \
+		.name = #method_name, .result = method_result, .summary = method_summary, \
+		.params = {
 #define PARAM(name, type, need) {name, type, need},
 #define END }},
 #include "proto/method.tbl"
@@ -49,7 +51,8 @@ static const struct {
 	{"integer", "integer: 32 bits, signed; flags and constants have Linux's values"},
 	{"unsigned", "integer: 32 bits, unsigned; flags and constants have Linux's values"},
 	{"nanoseconds", "integer: a duration"},
-	{"address", "[\"inet\", host, port], [\"inet6\", host, port, scope?] or [\"unix\", path]; hosts are numeric"},
+	{"address",
+		"[\"inet\", host, port], [\"inet6\", host, port, scope?] or [\"unix\", path]; hosts are numeric"},
 	{"stat",
 		"map: mode, nlink, uid, gid, ino, size, blocks, blksize, atime, mtime, ctime, btime (ns), dev, rdev "
 		"(major << 32 | minor), mask, attributes, attributes_mask"},
@@ -59,7 +62,8 @@ enum method method_find(const char *name, size_t size)
 {
 	size_t i = 0;
 
-	while (i < METHOD_COUNT && (strlen(methods[i].name) != size || memcmp(methods[i].name, name, size) != 0))
+	while (i < METHOD_COUNT &&
+		(strlen(methods[i].name) != size || memcmp(methods[i].name, name, size) != 0))
 		i++;
 	return (enum method)i;
 }
@@ -79,10 +83,11 @@ bool method_check_count(enum method method, uint32_t count, struct rpc_error *er
 		count < count_min ? methods[method].params[count].name : NULL, error);
 }
 
-void method_error_param(enum method method, unsigned index, const char *wanted, struct rpc_error *error)
+void method_error_param(enum method method, unsigned index, const char *wanted,
+	struct rpc_error *error)
 {
-	rpc_error_set(error, RPC_INVALID_PARAMS, "%s: parameter %u \"%s\" wants %s", methods[method].name, index + 1,
-		methods[method].params[index].name, wanted);
+	rpc_error_set(error, RPC_INVALID_PARAMS, "%s: parameter %u \"%s\" wants %s",
+		methods[method].name, index + 1, methods[method].params[index].name, wanted);
 }
 
 /* ---- describe ---- */
@@ -97,7 +102,8 @@ static void describe_param(struct pack *pack, const char *name, const char *type
 }
 
 /* All of a method but its params, whose array is to follow. */
-static void describe_head(struct pack *pack, const char *name, const char *summary, const char *result)
+static void describe_head(struct pack *pack, const char *name, const char *summary,
+	const char *result)
 {
 	pack_map(pack, 5);
 	pack_pair_str(pack, "name", name);
@@ -116,7 +122,8 @@ static void describe_op(struct pack *pack, const struct op_info *info)
 	pack_array(pack, count);
 	for (const struct op_param *param = info->params; param->name; param++)
 		if (!op_kind_is_local(param->kind))
-			describe_param(pack, codec_param_name(param), codec_param_type(param), param->optional);
+			describe_param(pack, codec_param_name(param), codec_param_type(param),
+				param->optional);
 }
 
 static void describe_method(struct pack *pack, const struct method_info *info)
@@ -128,7 +135,8 @@ static void describe_method(struct pack *pack, const struct method_info *info)
 	describe_head(pack, info->name, info->summary, info->result);
 	pack_array(pack, count);
 	for (size_t i = 0; i < count; i++)
-		describe_param(pack, info->params[i].name, info->params[i].type, info->params[i].optional);
+		describe_param(pack, info->params[i].name, info->params[i].type,
+			info->params[i].optional);
 }
 
 static void describe_methods(struct pack *pack)
@@ -147,8 +155,8 @@ static void describe_methods(struct pack *pack)
 
 static void describe_errors(struct pack *pack)
 {
-	static const int codes[] = {
-		RPC_PARSE_ERROR, RPC_INVALID_REQUEST, RPC_METHOD_NOT_FOUND, RPC_INVALID_PARAMS, RPC_INTERNAL_ERROR};
+	static const int codes[] = {RPC_PARSE_ERROR, RPC_INVALID_REQUEST, RPC_METHOD_NOT_FOUND,
+		RPC_INVALID_PARAMS, RPC_INTERNAL_ERROR};
 
 	/* all others are errno values; names are the keys, since many clients take no other */
 	pack_map(pack, ARRAY_SIZE(codes));

@@ -30,7 +30,8 @@ const char *method_name(enum method method);
 bool method_check_count(enum method method, uint32_t count, struct rpc_error *error);
 
 /* A parameter of a method of method.tbl was not what it has to be. */
-void method_error_param(enum method method, unsigned index, const char *wanted, struct rpc_error *error);
+void method_error_param(enum method method, unsigned index, const char *wanted,
+	struct rpc_error *error);
 
 /* Packs the answer to `describe`. */
 void method_pack_describe(struct pack *pack, const struct limits *limits);

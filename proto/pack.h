@@ -1,8 +1,8 @@
 /*
  * Packs values at the tail of a buffer, by msgpack-c, each in its shortest form.
  *
- * Memory that runs out is remembered, not reported by each call: a message is packed in one go and asked once, at its end,
- * whether it is whole.
+ * Memory that runs out is remembered, not reported by each call: a message is packed in one go and
+ * asked once, at its end, whether it is whole.
  */
 #pragma once
 

@@ -8,7 +8,8 @@ int reader_next(struct reader *reader, struct value *ret_value)
 	size_t size = (size_t)(reader->end - reader->at);
 	struct token token;
 
-	if (token_parse(reader->at, size, &token) != TOKEN_OK || size - token.header_size < token.body_size)
+	if (token_parse(reader->at, size, &token) != TOKEN_OK ||
+		size - token.header_size < token.body_size)
 		return -EBADMSG;
 	*ret_value = (struct value){.token = token, .body = reader->at + token.header_size};
 	reader->at = ret_value->body + token.body_size;
@@ -26,7 +27,8 @@ int reader_skip(struct reader *reader)
 		r = reader_next(reader, &value);
 		if (r < 0)
 			return r;
-		missing += (uint64_t)value.token.count * (value.token.type == TOKEN_MAP ? 2 : 1) - 1;
+		missing +=
+			(uint64_t)value.token.count * (value.token.type == TOKEN_MAP ? 2 : 1) - 1;
 	}
 	return 0;
 }

@@ -31,8 +31,8 @@ int reader_next(struct reader *reader, struct value *ret_value);
 int reader_skip(struct reader *reader);
 
 /*
- * The next value, where it is what is asked for. -EBADMSG: there is none; -EPROTO: it is something else (also an integer that
- * does not fit), and the reader has passed it.
+ * The next value, where it is what is asked for. -EBADMSG: there is none; -EPROTO: it is something
+ * else (also an integer that does not fit), and the reader has passed it.
  */
 int reader_uint(struct reader *reader, uint64_t maximum, uint64_t *ret_number);
 int reader_int(struct reader *reader, int64_t minimum, int64_t maximum, int64_t *ret_number);

@@ -39,7 +39,8 @@ static const char *parse_response(struct reader *reader, struct rpc_message *mes
 
 static const char *parse(struct reader *reader, struct rpc_message *message)
 {
-	static const uint32_t sizes[] = {[RPC_REQUEST] = 4, [RPC_RESPONSE] = 4, [RPC_NOTIFICATION] = 3};
+	static const uint32_t sizes[] = {
+		[RPC_REQUEST] = 4, [RPC_RESPONSE] = 4, [RPC_NOTIFICATION] = 3};
 	uint64_t type, msgid = 0;
 	uint32_t count;
 
@@ -57,7 +58,8 @@ static const char *parse(struct reader *reader, struct rpc_message *message)
 	return type == RPC_RESPONSE ? parse_response(reader, message) : parse_call(reader, message);
 }
 
-int rpc_parse(const uint8_t *frame, size_t size, struct rpc_message *ret_message, const char **ret_reason)
+int rpc_parse(const uint8_t *frame, size_t size, struct rpc_message *ret_message,
+	const char **ret_reason)
 {
 	struct reader reader = reader_of(frame, size);
 	const char *reason;
@@ -95,15 +97,20 @@ void rpc_error_set(struct rpc_error *error, int code, const char *format, ...)
 	error->code = code;
 	error->limit = NULL;
 	if (code > 0)
-		snprintf(error->message, sizeof(error->message), "%s: %s: %s", rpc_error_name(code), what,
-			err_text(code));
+		snprintf(error->message, sizeof(error->message), "%s: %s: %s", rpc_error_name(code),
+			what, err_text(code));
 	else
-		snprintf(error->message, sizeof(error->message), "%s: %s", rpc_error_name(code), what);
-	/* what clients call their methods and files need not be a str, and a cut can leave half a character */
+		snprintf(error->message, sizeof(error->message), "%s: %s", rpc_error_name(code),
+			what);
+	/*
+	 * what clients call their methods and files need not be a str, and a cut can leave half a
+	 * character
+	 */
 	utf8_clean(error->message);
 }
 
-void rpc_error_set_limit(struct rpc_error *error, int code, enum limit limit, uint64_t max, uint64_t used)
+void rpc_error_set_limit(struct rpc_error *error, int code, enum limit limit, uint64_t max,
+	uint64_t used)
 {
 	const struct limit_info *info = &limit_table[limit];
 
@@ -112,8 +119,8 @@ void rpc_error_set_limit(struct rpc_error *error, int code, enum limit limit, ui
 	error->limit_max = max;
 	error->limit_used = used;
 	snprintf(error->message, sizeof(error->message),
-		"%s: the limit %s (%s) is %" PRIu64 " %s, this makes or asks for %" PRIu64, rpc_error_name(code),
-		info->name, info->summary, max, info->unit, used);
+		"%s: the limit %s (%s) is %" PRIu64 " %s, this makes or asks for %" PRIu64,
+		rpc_error_name(code), info->name, info->summary, max, info->unit, used);
 }
 
 bool rpc_check_count(const char *name, uint32_t min, uint32_t max, uint32_t count, const char *next,
@@ -129,10 +136,11 @@ bool rpc_check_count(const char *name, uint32_t min, uint32_t max, uint32_t coun
 		snprintf(takes, sizeof(takes), "%u to %u", min, max);
 	if (count < min)
 		rpc_error_set(error, RPC_INVALID_PARAMS,
-			"%s: takes %s parameters, got %u: parameter %u \"%s\" is missing", name, takes, count,
-			count + 1, next);
+			"%s: takes %s parameters, got %u: parameter %u \"%s\" is missing", name,
+			takes, count, count + 1, next);
 	else
-		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: takes %s parameters, got %u", name, takes, count);
+		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: takes %s parameters, got %u", name,
+			takes, count);
 	return false;
 }
 
@@ -144,8 +152,9 @@ int rpc_error_parse(struct reader reader, struct rpc_error *ret_error)
 	uint32_t count;
 	int64_t code;
 
-	if (reader_array(&reader, &count) < 0 || count < 2 || reader_int(&reader, INT32_MIN, INT32_MAX, &code) < 0 ||
-		code == 0 || reader_bytes(&reader, &message, &message_size) < 0)
+	if (reader_array(&reader, &count) < 0 || count < 2 ||
+		reader_int(&reader, INT32_MIN, INT32_MAX, &code) < 0 || code == 0 ||
+		reader_bytes(&reader, &message, &message_size) < 0)
 		return -EBADMSG;
 	error.code = (int32_t)code;
 	message_size = MIN(message_size, sizeof(error.message) - 1);

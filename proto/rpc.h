@@ -1,12 +1,13 @@
 /*
- * The envelope: MessagePack-RPC messages, https://github.com/msgpack-rpc/msgpack-rpc/blob/master/spec.md.
+ * The envelope: MessagePack-RPC messages,
+ * https://github.com/msgpack-rpc/msgpack-rpc/blob/master/spec.md.
  *
  *      request       [0, msgid, method, params]
  *      response      [1, msgid, error, result]
  *      notification  [2, method, params]
  *
- * And errors, which on the wire are [code, message] or [code, message, data]: the one place where an errno becomes a wire
- * error and the other way round.
+ * And errors, which on the wire are [code, message] or [code, message, data]: the one place where
+ * an errno becomes a wire error and the other way round.
  */
 #pragma once
 
@@ -30,10 +31,12 @@ struct rpc_message {
 };
 
 /*
- * Takes a frame apart. 0, or -EBADMSG: it is no MessagePack-RPC message, and @ret_reason, a static string, says why. Where
- * msgid and type could be read they are written, so that a broken request can be answered.
+ * Takes a frame apart. 0, or -EBADMSG: it is no MessagePack-RPC message, and @ret_reason, a static
+ * string, says why. Where msgid and type could be read they are written, so that a broken request
+ * can be answered.
  */
-int rpc_parse(const uint8_t *frame, size_t size, struct rpc_message *ret_message, const char **ret_reason);
+int rpc_parse(const uint8_t *frame, size_t size, struct rpc_message *ret_message,
+	const char **ret_reason);
 
 /* ---- errors ---- */
 
@@ -56,15 +59,20 @@ struct rpc_error {
 	uint64_t limit_used;
 };
 
-/* Sets @error. With an errno the message becomes "ENAME: what: text of the errno", else "NAME: what". */
-void rpc_error_set(struct rpc_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/*
+ * Sets @error. With an errno the message becomes "ENAME: what: text of the errno", else "NAME:
+ * what".
+ */
+void rpc_error_set(struct rpc_error *error, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* A limit is reached: @code names it, its value and its use. */
-void rpc_error_set_limit(struct rpc_error *error, int code, enum limit limit, uint64_t max, uint64_t used);
+void rpc_error_set_limit(struct rpc_error *error, int code, enum limit limit, uint64_t max,
+	uint64_t used);
 
 /*
- * Whether a call of @name has from @min to @max parameters. False: @error says what it takes; where there are too few, @next is
- * the name of the first that is missing.
+ * Whether a call of @name has from @min to @max parameters. False: @error says what it takes; where
+ * there are too few, @next is the name of the first that is missing.
  */
 bool rpc_check_count(const char *name, uint32_t min, uint32_t max, uint32_t count, const char *next,
 	struct rpc_error *error);
@@ -72,7 +80,10 @@ bool rpc_check_count(const char *name, uint32_t min, uint32_t max, uint32_t coun
 /* "ENOENT", "INVALID_PARAMS". */
 const char *rpc_error_name(int code);
 
-/* Reads an error value. -EBADMSG where it has not the shape. A negative code that this library does not know is kept. */
+/*
+ * Reads an error value. -EBADMSG where it has not the shape. A negative code that this library does
+ * not know is kept.
+ */
 int rpc_error_parse(struct reader reader, struct rpc_error *ret_error);
 
 /* ---- packing ---- */
@@ -89,5 +100,8 @@ void rpc_pack_error_value(struct pack *pack, const struct rpc_error *error);
 /* A response with it. */
 void rpc_pack_error(struct pack *pack, uint32_t msgid, const struct rpc_error *error);
 
-/* What rpc_pack_success() and pack_bin_header() take at most: room to leave before bytes that answer a request. */
+/*
+ * What rpc_pack_success() and pack_bin_header() take at most: room to leave before bytes that
+ * answer a request.
+ */
 enum { RPC_BYTES_HEADER_MAX = 1 + 1 + 5 + 1 + 5 };

@@ -14,7 +14,8 @@ void scan_reset(struct scan *scan)
 	scan->depth = 0;
 }
 
-__attribute__((format(printf, 2, 3))) static enum scan_result bad(struct scan *scan, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static enum scan_result bad(struct scan *scan,
+	const char *format, ...)
 {
 	va_list arguments;
 
@@ -32,37 +33,44 @@ static void close_levels(struct scan *scan)
 }
 
 /* Weighs what @token announces. SCAN_MORE: all right, go on. */
-static enum scan_result weigh(struct scan *scan, const struct token *token, const struct limits *limits)
+static enum scan_result weigh(struct scan *scan, const struct token *token,
+	const struct limits *limits)
 {
 	uint64_t children = (uint64_t)token->count * (token->type == TOKEN_MAP ? 2 : 1);
 	uint64_t depth_max = MIN(limits->value[LIMIT_FRAME_DEPTH], (uint64_t)SCAN_DEPTH_MAX);
-	uint64_t size_max = limits->value[LIMIT_FRAME_SIZE], elements_max = limits->value[LIMIT_FRAME_ELEMENTS];
+	uint64_t size_max = limits->value[LIMIT_FRAME_SIZE],
+		 elements_max = limits->value[LIMIT_FRAME_ELEMENTS];
 
 	if (scan->size == 0 && token->type != TOKEN_ARRAY)
 		return bad(scan, "a message is an array, not %s", token_type_name(token->type));
 	scan->size += (size_t)token->header_size + token->body_size;
 	if (scan->size > size_max)
-		return bad(scan, "frame_size: at least %zu bytes, the limit is %" PRIu64, scan->size, size_max);
+		return bad(scan, "frame_size: at least %zu bytes, the limit is %" PRIu64,
+			scan->size, size_max);
 	scan->elements += children;
 	if (scan->elements > elements_max)
-		return bad(scan, "frame_elements: %" PRIu64 " values, the limit is %" PRIu64, scan->elements,
-			elements_max);
+		return bad(scan, "frame_elements: %" PRIu64 " values, the limit is %" PRIu64,
+			scan->elements, elements_max);
 	if (children == 0) {
 		close_levels(scan);
 		return SCAN_MORE;
 	}
 	if (scan->depth >= depth_max)
-		return bad(scan, "frame_depth: more than the limit of %" PRIu64 " levels", depth_max);
+		return bad(scan, "frame_depth: more than the limit of %" PRIu64 " levels",
+			depth_max);
 	scan->missing[scan->depth++] = children;
 	return SCAN_MORE;
 }
 
-enum scan_result scan_frame(struct scan *scan, const uint8_t *bytes, size_t size, const struct limits *limits)
+enum scan_result scan_frame(struct scan *scan, const uint8_t *bytes, size_t size,
+	const struct limits *limits)
 {
 	struct token token;
 	int r;
 
-	/* until all of it is announced; then only the bytes of its last body can still be missing */
+	/*
+	 * until all of it is announced; then only the bytes of its last body can still be missing
+	 */
 	while (scan->size == 0 || scan->depth > 0) {
 		if (scan->size > size)
 			return SCAN_MORE;

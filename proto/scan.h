@@ -1,12 +1,13 @@
 /*
  * The scan: finds where a frame ends, within limits, before anything else looks at it.
  *
- * It is the framing layer. It goes over the bytes token by token with a stack of counters, allocates nothing, and believes no
- * announced count before it has been weighed against the limits: five bytes can announce four billion values. It goes on
- * where it stopped when more bytes come, so that a frame that arrives in pieces is gone over once.
+ * It is the framing layer. It goes over the bytes token by token with a stack of counters,
+ * allocates nothing, and believes no announced count before it has been weighed against the limits:
+ * five bytes can announce four billion values. It goes on where it stopped when more bytes come, so
+ * that a frame that arrives in pieces is gone over once.
  *
  *      scan_frame()  ──▶ SCAN_MORE   not all there: call again with the same bytes and more
- *                    ──▶ SCAN_FRAME  one whole frame of scan.size bytes; then scan_reset() for the next
+ *                    ──▶ SCAN_FRAME  a whole frame of scan.size bytes; scan_reset() for the next
  *                    ──▶ SCAN_BAD    scan.reason; the stream cannot be followed any further
  */
 #pragma once
@@ -29,4 +30,5 @@ struct scan {
 void scan_reset(struct scan *scan);
 
 /* @bytes begins with the frame and has all that the calls before had. */
-enum scan_result scan_frame(struct scan *scan, const uint8_t *bytes, size_t size, const struct limits *limits);
+enum scan_result scan_frame(struct scan *scan, const uint8_t *bytes, size_t size,
+	const struct limits *limits);

@@ -1,7 +1,8 @@
 /*
  * Decoding one MessagePack header. See token.h.
  *
- * The tags from 0xc0 to 0xdf are a table: what each means and how many bytes of length or value follow it.
+ * The tags from 0xc0 to 0xdf are a table: what each means and how many bytes of length or value
+ * follow it.
  */
 #include "proto/token.h"
 
@@ -90,7 +91,8 @@ static struct token float_token(uint64_t number, unsigned size)
 
 	memcpy(&narrow, &bits, sizeof(narrow));
 	memcpy(&wide, &number, sizeof(wide));
-	return (struct token){.type = TOKEN_FLOAT, .real = size == sizeof(narrow) ? (double)narrow : wide};
+	return (struct token){
+		.type = TOKEN_FLOAT, .real = size == sizeof(narrow) ? (double)narrow : wide};
 }
 
 /* 0x00–0xbf and 0xe0–0xff: all in one byte. */
@@ -99,7 +101,8 @@ static struct token fix_token(uint8_t tag)
 	if (tag <= 0x7f)
 		return (struct token){.type = TOKEN_UINT, .header_size = 1, .uint = tag};
 	if (tag >= 0xe0)
-		return (struct token){.type = TOKEN_NEGATIVE, .header_size = 1, .negative = (int8_t)tag};
+		return (struct token){
+			.type = TOKEN_NEGATIVE, .header_size = 1, .negative = (int8_t)tag};
 	if (tag <= 0x8f)
 		return (struct token){.type = TOKEN_MAP, .header_size = 1, .count = tag & 0x0f};
 	if (tag <= 0x9f)
@@ -145,7 +148,8 @@ int token_parse(const uint8_t *bytes, size_t size, struct token *ret_token)
 	if (size < header_size)
 		return TOKEN_MORE;
 	*ret_token = tag_token(form, number_size,
-		form == FORM_FIXEXT ? tags[bytes[0] - 0xc0].body_size : read_number(bytes + 1, number_size));
+		form == FORM_FIXEXT ? tags[bytes[0] - 0xc0].body_size
+				    : read_number(bytes + 1, number_size));
 	ret_token->header_size = header_size;
 	if (is_ext)
 		ret_token->ext_type = (int8_t)bytes[header_size - 1];

@@ -1,8 +1,9 @@
 /*
  * One MessagePack token: a value's header, decoded from bytes that may be hostile or not all there.
  *
- * The only place that knows the formats of https://github.com/msgpack/msgpack/blob/master/spec.md. Nothing is allocated and
- * nothing is believed: a token says how many bytes or values *are announced* to follow; the scan decides whether they may.
+ * The only place that knows the formats of https://github.com/msgpack/msgpack/blob/master/spec.md.
+ * Nothing is allocated and nothing is believed: a token says how many bytes or values *are
+ * announced* to follow; the scan decides whether they may.
  */
 #pragma once
 
@@ -43,7 +44,10 @@ enum {
 /* The largest header: a tag and eight bytes. */
 enum { TOKEN_HEADER_SIZE_MAX = 9 };
 
-/* Decodes the header at @bytes. TOKEN_OK and @ret_token, or TOKEN_MORE. -EBADMSG: 0xc1, which means nothing. */
+/*
+ * Decodes the header at @bytes. TOKEN_OK and @ret_token, or TOKEN_MORE. -EBADMSG: 0xc1, which means
+ * nothing.
+ */
 int token_parse(const uint8_t *bytes, size_t size, struct token *ret_token);
 
 /* "an integer", "a str": for messages. */

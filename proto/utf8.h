@@ -3,7 +3,10 @@
 
 #include "base/def.h"
 
-/* The size of the character that the @size bytes at @text begin with (at least one), or 0: it is none. */
+/*
+ * The size of the character that the @size bytes at @text begin with (at least one), or 0: it is
+ * none.
+ */
 size_t utf8_character(const uint8_t *text, size_t size);
 
 bool utf8_is_valid(const uint8_t *text, size_t size);

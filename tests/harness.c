@@ -1,13 +1,16 @@
 /*
  * The frame around every suite: what libcheck does not look after.
  *
- *  - A run in which nothing ran is a failure: libcheck takes an empty suite or a misspelt CK_RUN_CASE for success.
- *  - Each test has a process, a time limit and an empty directory of its own to work in; all of it goes at the end.
- *  - A test that ends with more descriptors open than it began with has failed, and the descriptors are named.
+ *  - A run in which nothing ran is a failure: libcheck takes an empty suite or a misspelt
+ *    CK_RUN_CASE for success.
+ *  - Each test has a process, a time limit and an empty directory of its own to work in; all of it
+ *    goes at the end.
+ *  - A test that ends with more descriptors open than it began with has failed, and the descriptors
+ *    are named.
  *  - A build without assertions is refused (base/def.h).
  *
- * Failures are printed; the numbers go as one line, "suite passed failed skipped", to the file that $TEST_RESULTS names, where
- * tests/run finds them.
+ * Failures are printed; the numbers go as one line, "suite passed failed skipped", to the file that
+ * $TEST_RESULTS names, where tests/run finds them.
  */
 #include "tests/harness.h"
 
@@ -101,7 +104,8 @@ static void after_test(void)
 
 	if (fds_after != fds_before)
 		(void)walk_fds(/* print= */ true);
-	ck_assert_msg(fds_after == fds_before, "%d descriptors open before, %d after", fds_before, fds_after);
+	ck_assert_msg(fds_after == fds_before, "%d descriptors open before, %d after", fds_before,
+		fds_after);
 }
 
 void suite_add(Suite *suite, const TTest *test)
@@ -130,8 +134,8 @@ static void print_failures(SRunner *runner, int count)
 	TestResult **failures = srunner_failures(runner);
 
 	for (int i = 0; i < count; i++)
-		fprintf(stderr, "%s:%d: %s: %s\n", tr_lfile(failures[i]), tr_lno(failures[i]), tr_tcname(failures[i]),
-			tr_msg(failures[i]));
+		fprintf(stderr, "%s:%d: %s: %s\n", tr_lfile(failures[i]), tr_lno(failures[i]),
+			tr_tcname(failures[i]), tr_msg(failures[i]));
 	free(failures);
 }
 
@@ -163,8 +167,8 @@ int suite_main(Suite *suite)
 	failed = srunner_ntests_failed(runner);
 	print_failures(runner, failed);
 	if (run == 0) {
-		fprintf(stderr, "%s: nothing ran: no case is called \"%s\"\n", name ? name : "suite",
-			getenv("CK_RUN_CASE") ? getenv("CK_RUN_CASE") : "");
+		fprintf(stderr, "%s: nothing ran: no case is called \"%s\"\n",
+			name ? name : "suite", getenv("CK_RUN_CASE") ? getenv("CK_RUN_CASE") : "");
 		failed = 1;
 	}
 	report(name ? name : "suite", MAX(run - failed, 0), failed);

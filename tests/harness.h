@@ -39,19 +39,20 @@ bool is_slow(void);
 const char *result_text(int64_t result);
 
 /* Two results, as proactor.h has them: 0 or more, or a negative errno. */
-#define assert_result(actual, expected)                                                                                \
-	do {                                                                                                           \
-		int64_t result_actual = (actual), result_expected = (expected);                                        \
-		ck_assert_msg(result_actual == result_expected, "%s is %s, not %s", #actual,                           \
-			result_text(result_actual), result_text(result_expected));                                     \
+#define assert_result(actual, expected)                                                            \
+	do {                                                                                       \
+		int64_t result_actual = (actual), result_expected = (expected);                    \
+		ck_assert_msg(result_actual == result_expected, "%s is %s, not %s", #actual,       \
+			result_text(result_actual), result_text(result_expected));                 \
 	} while (0)
 
 /* For what prepares a test: the call must succeed. Gives its value. */
-#define must(call)                                                                                                     \
-	({                                                                                                             \
-		__typeof__(call) must_result = (call);                                                                 \
-		ck_assert_msg(must_result >= 0, "%s: %s", #call, must_error((int64_t)must_result));                    \
-		must_result;                                                                                           \
+#define must(call)                                                                                 \
+	({                                                                                         \
+		__typeof__(call) must_result = (call);                                             \
+		ck_assert_msg(must_result >= 0, "%s: %s", #call,                                   \
+			must_error((int64_t)must_result));                                         \
+		must_result;                                                                       \
 	})
 
 /* Why a call failed: errno for -1, else the errno that the result is. */

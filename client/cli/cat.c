@@ -8,12 +8,16 @@
 
 #include "client/cli/copy.h"
 
-/* Whether @file is the regular file that stdout goes to: what is written would be read again without end. */
+/*
+ * Whether @file is the regular file that stdout goes to: what is written would be read again
+ * without end.
+ */
 static bool is_output(const struct statx *file)
 {
 	struct stat output;
 
-	return S_ISREG(file->stx_mode) && fstat(STDOUT_FILENO, &output) == 0 && output.st_ino == file->stx_ino &&
+	return S_ISREG(file->stx_mode) && fstat(STDOUT_FILENO, &output) == 0 &&
+		output.st_ino == file->stx_ino &&
 		output.st_dev == makedev(file->stx_dev_major, file->stx_dev_minor);
 }
 
@@ -35,8 +39,10 @@ static int cat_open(struct io *io, struct copy *copy, bool *ret_over)
 	if (r < 0)
 		return fail(io, copy, r, ret_over);
 	if (is_output(&stat))
-		return cli_fail_text(io->cli, EINVAL, "EINVAL", "%s is standard output as well", copy->from.name);
-	copy->from.ordered = strcmp(copy->from.name, "-") == 0 || !(S_ISREG(stat.stx_mode) || S_ISBLK(stat.stx_mode));
+		return cli_fail_text(io->cli, EINVAL, "EINVAL", "%s is standard output as well",
+			copy->from.name);
+	copy->from.ordered = strcmp(copy->from.name, "-") == 0 ||
+		!(S_ISREG(stat.stx_mode) || S_ISBLK(stat.stx_mode));
 	copy->size = stat.stx_size;
 	r = copy_run(copy, io);
 	return r < 0 ? fail(io, copy, r, ret_over) : 0;
@@ -62,7 +68,8 @@ static int cat_one(struct io *io, struct copy *copy, const char *name, bool *ret
 static int cat_all(struct io *io, const struct io_limits *limits, char **names)
 {
 	struct progress progress = {0}; /* the terminal may be where the data goes */
-	struct copy copy = {.to = {.name = "standard output", .ordered = true}, .progress = &progress};
+	struct copy copy = {
+		.to = {.name = "standard output", .ordered = true}, .progress = &progress};
 	bool over = false;
 	int r = io_attach(io, STDOUT_FILENO, &copy.to.file), status = 0;
 

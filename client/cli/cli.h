@@ -1,10 +1,11 @@
 /*
  * proactl: what its commands share.
  *
- * A command is a row of the table in commands.c and a function. It takes its options with cli_option(), does its work,
- * and returns the exit status; it reports a failure where it happens, by one of the cli_fail…() functions, each of
- * which gives the status that such a failure has. Data goes to stdout; all else, and errors, to stderr. With --json,
- * errors are an object on stdout instead, unless stdout carries the data of a file or connection.
+ * A command is a row of the table in commands.c and a function. It takes its options with
+ * cli_option(), does its work, and returns the exit status; it reports a failure where it happens,
+ * by one of the cli_fail…() functions, each of which gives the status that such a failure has. Data
+ * goes to stdout; all else, and errors, to stderr. With --json, errors are an object on stdout
+ * instead, unless stdout carries the data of a file or connection.
  */
 #pragma once
 
@@ -14,7 +15,10 @@
 #include "base/def.h"
 #include "proto/rpc.h"
 
-/* Exit statuses, as sysexits.h numbers them where it has a number. Part of the interface: see `proactl --help`. */
+/*
+ * Exit statuses, as sysexits.h numbers them where it has a number. Part of the interface: see
+ * `proactl --help`.
+ */
 enum {
 	STATUS_DONE = 0,
 	STATUS_FAILED = 1,
@@ -30,8 +34,9 @@ struct cli {
 	const struct command *command;
 	char socket[PATH_MAX]; /* where the daemon listens */
 	bool json;
-	bool data_on_stdout; /* true exactly while stdout belongs to a file's or connection's bytes */
-	int status;          /* of a command that cli_option() says is over */
+	/* true exactly while stdout belongs to a file's or connection's bytes */
+	bool data_on_stdout;
+	int status; /* of a command that cli_option() says is over */
 };
 
 struct command {
@@ -45,7 +50,13 @@ struct command {
 /* ---- options (options.c) ---- */
 
 /* The options that every command takes; the first rows of its own list. */
-enum { CLI_OPTION_JSON = 256, CLI_OPTION_SOCKET, CLI_OPTION_VERSION, CLI_OPTION_OVER, CLI_OPTION_OWN };
+enum {
+	CLI_OPTION_JSON = 256,
+	CLI_OPTION_SOCKET,
+	CLI_OPTION_VERSION,
+	CLI_OPTION_OVER,
+	CLI_OPTION_OWN
+};
 
 /* clang-format off */
 #define CLI_OPTIONS                                                                                                    \
@@ -55,16 +66,20 @@ enum { CLI_OPTION_JSON = 256, CLI_OPTION_SOCKET, CLI_OPTION_VERSION, CLI_OPTION_
 /* clang-format on */
 
 /*
- * The next option, as getopt_long(3); @letters begin with "+:" or ":". Those of CLI_OPTIONS are dealt with here. -1:
- * none is left, optind is at the first argument. CLI_OPTION_OVER: help was given, or an error; the command returns
- * cli->status.
+ * The next option, as getopt_long(3); @letters begin with "+:" or ":". Those of CLI_OPTIONS are
+ * dealt with here. -1: none is left, optind is at the first argument. CLI_OPTION_OVER: help was
+ * given, or an error; the command returns cli->status.
  */
-int cli_option(struct cli *cli, int argc, char **argv, const char *letters, const struct option *options);
+int cli_option(struct cli *cli, int argc, char **argv, const char *letters,
+	const struct option *options);
 
 /* Whether from @min to @max arguments follow the options. False: cli->status is to be returned. */
 bool cli_check_count(struct cli *cli, int argc, int min, int max);
 
-/* Options of a command that takes no option of its own, and @min to @max arguments. False: return cli->status. */
+/*
+ * Options of a command that takes no option of its own, and @min to @max arguments. False: return
+ * cli->status.
+ */
 bool cli_no_options(struct cli *cli, int argc, char **argv, int min, int max);
 
 /* "256K", "1M", "4096": a size in bytes from 1 to @max. */
@@ -93,14 +108,19 @@ const char *cli_did_you_mean(const char *name, const char *(*next)(void *context
 /* ---- failures (fail.c) ---- */
 
 /* @error, a negative errno: "proactl: COMMAND: WHAT: ENAME: text". */
-int cli_fail(const struct cli *cli, int error, const char *what, ...) __attribute__((format(printf, 3, 4)));
+int cli_fail(const struct cli *cli, int error, const char *what, ...)
+	__attribute__((format(printf, 3, 4)));
 
-/* What no errno tells: @name is what the error is called, @code the errno that comes nearest. STATUS_FAILED. */
+/*
+ * What no errno tells: @name is what the error is called, @code the errno that comes nearest.
+ * STATUS_FAILED.
+ */
 int cli_fail_text(const struct cli *cli, int code, const char *name, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* Wrong usage. */
-int cli_fail_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cli_fail_usage(const struct cli *cli, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Nobody answers on the socket: @error says why. */
 int cli_fail_connect(const struct cli *cli, int error);

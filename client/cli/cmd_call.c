@@ -1,8 +1,8 @@
 /*
  * proactl call: any method of the daemon, with parameters and result as JSON.
  *
- * A parameter that is no JSON is a string, so that plain words need no quotes inside quotes; @FILE is the bytes of a
- * file.
+ * A parameter that is no JSON is a string, so that plain words need no quotes inside quotes; @FILE
+ * is the bytes of a file.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -106,7 +106,8 @@ static void print_raw(json_t *result)
 
 static int parse(struct cli *cli, int argc, char **argv, bool *ret_raw)
 {
-	static const struct option options[] = {CLI_OPTIONS, {"raw", no_argument, NULL, CLI_OPTION_OWN}, {0}};
+	static const struct option options[] = {
+		CLI_OPTIONS, {"raw", no_argument, NULL, CLI_OPTION_OWN}, {0}};
 	int option;
 
 	/* options end at the method, so that -1 is a parameter */
@@ -133,8 +134,8 @@ int command_call(struct cli *cli, int argc, char **argv)
 	if (status == 0)
 		status = dial_connect(cli, &connection);
 	if (status == 0)
-		status =
-			dial_call(cli, &connection, argv[optind], &params, (uint32_t)param_count, CLOCK_NEVER, &result);
+		status = dial_call(cli, &connection, argv[optind], &params, (uint32_t)param_count,
+			CLOCK_NEVER, &result);
 	if (status != 0)
 		return status;
 	if (raw)

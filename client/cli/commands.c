@@ -1,5 +1,6 @@
 /*
- * The commands: one table, from which come the look-up, `proactl --help` and `proactl COMMAND --help`.
+ * The commands: one table, from which come the look-up, `proactl --help` and `proactl COMMAND
+ * --help`.
  */
 #include <stdio.h>
 #include <string.h>
@@ -103,7 +104,8 @@ static const struct command commands[] = {
 	{
 		.name = "sessions",
 		.usage = "",
-		.summary = "who is connected: your own, or everybody's for root and the daemon's user",
+		.summary =
+			"who is connected: your own, or everybody's for root and the daemon's user",
 		.help = "",
 		.run = command_sessions,
 	},
@@ -160,14 +162,15 @@ void help_print(void)
 	       "usage: proactl [--socket PATH] [--json] COMMAND ...\n\nCommands:\n");
 	for (const struct command *command = commands; command->name; command++)
 		printf("  %-10s %s\n", command->name, command->summary);
-	printf("\n'proactl COMMAND --help' says more about each.\n\nOptions:\n%s%s", options_text, tail_text);
+	printf("\n'proactl COMMAND --help' says more about each.\n\nOptions:\n%s%s", options_text,
+		tail_text);
 }
 
 void help_print_command(const struct command *command)
 {
-	printf("proactl %s: %s\n\nusage: proactl %s%s%s\n\n%s%sOptions of every command:\n%s", command->name,
-		command->summary, command->name, *command->usage ? " " : "", command->usage, command->help,
-		*command->help ? "\n" : "", options_text);
+	printf("proactl %s: %s\n\nusage: proactl %s%s%s\n\n%s%sOptions of every command:\n%s",
+		command->name, command->summary, command->name, *command->usage ? " " : "",
+		command->usage, command->help, *command->help ? "\n" : "", options_text);
 }
 
 static const char *next_command(void *context)
@@ -198,7 +201,9 @@ int command_help(struct cli *cli, int argc, char **argv)
 
 enum { NAME_SIZE_MAX = 32, DISTANCE_MAX = 2 };
 
-/* How many letters must be changed, added, left out or swapped with the next (Damerau, restricted). */
+/*
+ * How many letters must be changed, added, left out or swapped with the next (Damerau, restricted).
+ */
 static unsigned distance(const char *a, const char *b)
 {
 	unsigned rows[3][NAME_SIZE_MAX + 1] = {0};

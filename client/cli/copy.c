@@ -19,8 +19,8 @@ enum block_state {
 };
 
 /*
- * A part of the source and its memory. While READING or WRITING it has exactly one operation in flight, or one that was
- * READY and lies in run->ready.
+ * A part of the source and its memory. While READING or WRITING it has exactly one operation in
+ * flight, or one that was READY and lies in run->ready.
  */
 struct block {
 	enum block_state state;
@@ -38,22 +38,28 @@ struct run {
 	struct io *io;
 	struct block *blocks;
 	uint8_t *memory;
-	struct proactor_completion *ready; /* not yet looked at: as many as there are blocks at most */
+	/* not yet looked at: as many as there are blocks at most */
+	struct proactor_completion *ready;
 	uint32_t ready_count;
 	uint32_t in_flight; /* reads, writes and polls, READY ones among them */
 	uint32_t reading;
 	uint32_t writing;
-	uint64_t read_index;  /* the next part to read */
-	uint64_t write_index; /* the parts before it are written, or being written where there is no order */
+	uint64_t read_index; /* the next part to read */
+	/* the parts before it are written, or being written where there is no order */
+	uint64_t write_index;
 	uint64_t read_offset;
 	int error; /* the first; then nothing new is started */
 };
 
-void copy_choose(struct copy *copy, const struct io_limits *limits, uint64_t depth, uint64_t block_size)
+void copy_choose(struct copy *copy, const struct io_limits *limits, uint64_t depth,
+	uint64_t block_size)
 {
 	block_size = MIN(block_size ? block_size : BLOCK_SIZE_DEFAULT, limits->transfer_size);
 	depth = MIN(depth ? depth : DEPTH_DEFAULT, limits->operations);
-	/* half of what may be in flight: an answer is not yet read when the next request is on its way */
+	/*
+	 * half of what may be in flight: an answer is not yet read when the next request is on its
+	 * way
+	 */
 	block_size = MIN(block_size, MAX(limits->memory / 2, UINT64_C(1)));
 	depth = MIN(depth, MAX(limits->memory / 2 / block_size, UINT64_C(1)));
 	copy->block_size = (size_t)block_size;
@@ -84,7 +90,8 @@ static void push(struct run *run, struct block *block, struct proactor_op *op)
 	r = proactor_push(run->io->proactor, op, &block->key, &ready);
 	/* what is refused ends like what has failed */
 	if (r < 0)
-		ready = (struct proactor_completion){.result = r, .context = block, .opcode = op->opcode};
+		ready = (struct proactor_completion){
+			.result = r, .context = block, .opcode = op->opcode};
 	if (r != PROACTOR_PENDING)
 		run->ready[run->ready_count++] = ready;
 	run->in_flight++;
@@ -143,8 +150,11 @@ static bool may_read(const struct run *run)
 
 	if (run->error < 0 || copy->end != UINT64_MAX)
 		return false;
-	/* a block is free again when it was written, and its turn is over when all before it were */
-	if (run->read_index - run->write_index >= copy->depth || block_at(run, run->read_index)->state != BLOCK_FREE)
+	/*
+	 * a block is free again when it was written, and its turn is over when all before it were
+	 */
+	if (run->read_index - run->write_index >= copy->depth ||
+		block_at(run, run->read_index)->state != BLOCK_FREE)
 		return false;
 	return run->reading == 0 || (!copy->from.ordered && run->read_offset < copy->size);
 }
@@ -235,7 +245,8 @@ static void start_writes(struct run *run)
 	while (run->write_index < run->read_index) {
 		struct block *block = block_at(run, run->write_index);
 
-		if (block->state == BLOCK_READING || (run->copy->to.ordered && block->state == BLOCK_WRITING))
+		if (block->state == BLOCK_READING ||
+			(run->copy->to.ordered && block->state == BLOCK_WRITING))
 			break;
 		if (block->state == BLOCK_FULL)
 			start_write(run, block);
@@ -296,7 +307,8 @@ static int take_entries(struct run *run)
 	struct timespec timeout = clock_timespec(PROGRESS_MS * NSEC_PER_MSEC);
 	struct proactor_entry entries[ENTRIES];
 	struct proactor_completion completion;
-	int count = proactor_poll(run->io->proactor, run->copy->progress->bar ? &timeout : NULL, entries, ENTRIES);
+	int count = proactor_poll(run->io->proactor, run->copy->progress->bar ? &timeout : NULL,
+		entries, ENTRIES);
 
 	if (count < 0)
 		return count == -ETIME ? 0 : count;
@@ -339,7 +351,8 @@ int copy_run(struct copy *copy, struct io *io)
 	_cleanup_(freep) struct block *blocks = calloc(copy->depth, sizeof(*blocks));
 	_cleanup_(freep) uint8_t *memory = malloc(copy->depth * copy->block_size);
 	_cleanup_(freep) struct proactor_completion *ready = calloc(copy->depth, sizeof(*ready));
-	struct run run = {.copy = copy, .io = io, .blocks = blocks, .memory = memory, .ready = ready};
+	struct run run = {
+		.copy = copy, .io = io, .blocks = blocks, .memory = memory, .ready = ready};
 	int r;
 
 	if (!blocks || !memory || !ready)

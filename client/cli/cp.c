@@ -1,8 +1,8 @@
 /*
  * proactl cp: one file to another, with many operations in flight in the daemon.
  *
- * The destination is written where it is to be, not beside it. When that fails, one that was made here is removed
- * again; of one that existed before it is said that it is incomplete.
+ * The destination is written where it is to be, not beside it. When that fails, one that was made
+ * here is removed again; of one that existed before it is said that it is incomplete.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +24,9 @@ struct cp {
 	struct progress progress;
 	struct statx source;
 	char path[PATH_MAX]; /* the destination, "-" for stdout */
-	bool made;           /* true exactly while a destination is there that was not there before */
-	bool spoilt;         /* a regular file that was there before has lost its contents */
+	/* true exactly while a destination is there that was not there before */
+	bool made;
+	bool spoilt; /* a regular file that was there before has lost its contents */
 	bool quiet;
 	uint64_t depth; /* as asked for; 0: the default */
 	uint64_t block_size;
@@ -72,7 +73,8 @@ static int choose_path(struct cp *cp, const char *given)
 	else if (is_stream(name))
 		return -EISDIR;
 	else
-		length = snprintf(cp->path, sizeof(cp->path), "%s/%s", given, slash ? slash + 1 : name);
+		length = snprintf(cp->path, sizeof(cp->path), "%s/%s", given,
+			slash ? slash + 1 : name);
 	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
@@ -90,7 +92,8 @@ static int open_stdout(struct cp *cp)
 	cp->copy.to.name = "standard output";
 	cp->copy.to.ordered = true;
 	if (r == 0 && S_ISREG(target.st_mode) && is_source(cp, &target))
-		return cli_fail_text(cp->io.cli, EINVAL, "EINVAL", "%s is standard output as well", cp->copy.from.name);
+		return cli_fail_text(cp->io.cli, EINVAL, "EINVAL", "%s is standard output as well",
+			cp->copy.from.name);
 	if (r == 0)
 		r = io_attach(&cp->io, STDOUT_FILENO, &cp->copy.to.file);
 	return r < 0 ? io_fail(&cp->io, r, "", cp->copy.to.name) : 0;
@@ -109,11 +112,12 @@ static int open_target(struct cp *cp)
 	to->name = cp->path;
 	exists = stat(cp->path, &target) == 0;
 	if (exists && is_source(cp, &target))
-		return cli_fail_text(cp->io.cli, EINVAL, "EINVAL", "%s and %s are the same file", cp->copy.from.name,
-			cp->path);
+		return cli_fail_text(cp->io.cli, EINVAL, "EINVAL", "%s and %s are the same file",
+			cp->copy.from.name, cp->path);
 	to->ordered = exists && is_ordered(target.st_mode);
 	/* one that appears in between is not the one that was looked at */
-	r = io_open(&cp->io, cp->path, O_WRONLY | O_CREAT | O_NOCTTY | (exists ? O_TRUNC : O_EXCL), mode, &to->file);
+	r = io_open(&cp->io, cp->path, O_WRONLY | O_CREAT | O_NOCTTY | (exists ? O_TRUNC : O_EXCL),
+		mode, &to->file);
 	if (r < 0) {
 		/* made here it may have been, and then not been taken by the daemon */
 		if (!exists && r != -EEXIST && stat(cp->path, &target) == 0 && target.st_size == 0)
@@ -167,9 +171,12 @@ static int fail(struct cp *cp, int error)
 	if (to && error == -EPIPE && is_stream(cp->path))
 		return io_broken_pipe();
 	if (interrupt_signal() && cp->spoilt)
-		fprintf(stderr, "proactl: cp: interrupted: %s existed before and is incomplete now\n", cp->path);
+		fprintf(stderr,
+			"proactl: cp: interrupted: %s existed before and is incomplete now\n",
+			cp->path);
 	snprintf(what, sizeof(what), "%s%s%s", cp->spoilt ? cp->path : "",
-		cp->spoilt ? " existed before and is incomplete now: " : "", to ? "writing" : "reading");
+		cp->spoilt ? " existed before and is incomplete now: " : "",
+		to ? "writing" : "reading");
 	return io_fail(&cp->io, error, what, to ? cp->copy.to.name : cp->copy.from.name);
 }
 
@@ -184,8 +191,8 @@ static void tell(struct cp *cp, uint64_t duration_ns)
 	}
 	progress_clear(&cp->progress);
 	/* nanoseconds and bytes are as fine as it gets */
-	result = json_pack("{s:I, s:f, s:I}", "bytes", (json_int_t)cp->copy.bytes, "seconds", seconds,
-		"bytes_per_second", (json_int_t)((double)cp->copy.bytes / seconds));
+	result = json_pack("{s:I, s:f, s:I}", "bytes", (json_int_t)cp->copy.bytes, "seconds",
+		seconds, "bytes_per_second", (json_int_t)((double)cp->copy.bytes / seconds));
 	json_print(result, cp->io.cli->data_on_stdout ? stderr : stdout, JSON_PRINT_AUTO);
 }
 
@@ -196,7 +203,8 @@ static int copy_opened(struct cp *cp)
 	uint64_t start_ns = clock_now_ns();
 	int r;
 
-	progress_init(&cp->progress, is_stream(cp->path) || is_stream(cp->copy.from.name) ? "cp" : cp->path,
+	progress_init(&cp->progress,
+		is_stream(cp->path) || is_stream(cp->copy.from.name) ? "cp" : cp->path,
 		cp->copy.size, cp->quiet);
 	cp->copy.progress = &cp->progress;
 	r = copy_run(&cp->copy, &cp->io);
@@ -232,7 +240,8 @@ static int run(struct cp *cp, struct cli *cli, const char *to)
 static int parse(struct cp *cp, struct cli *cli, int argc, char **argv)
 {
 	enum { OPTION_DEPTH = CLI_OPTION_OWN, OPTION_BLOCK };
-	static const struct option options[] = {CLI_OPTIONS, {"depth", required_argument, NULL, OPTION_DEPTH},
+	static const struct option options[] = {CLI_OPTIONS,
+		{"depth", required_argument, NULL, OPTION_DEPTH},
 		{"block", required_argument, NULL, OPTION_BLOCK}, {"force", no_argument, NULL, 'f'},
 		{"quiet", no_argument, NULL, 'q'}, {0}};
 	int option;
@@ -241,11 +250,13 @@ static int parse(struct cp *cp, struct cli *cli, int argc, char **argv)
 		switch (option) {
 		case OPTION_DEPTH:
 			if (!cli_parse_number(optarg, 1, UINT32_MAX, &cp->depth))
-				return cli_fail_usage(cli, "--depth %s is not a number from 1 on", optarg);
+				return cli_fail_usage(cli, "--depth %s is not a number from 1 on",
+					optarg);
 			break;
 		case OPTION_BLOCK:
 			if (!cli_parse_size(optarg, UINT32_MAX, &cp->block_size))
-				return cli_fail_usage(cli, "--block %s is not a size, such as 4096, 256K or 1M",
+				return cli_fail_usage(cli,
+					"--block %s is not a size, such as 4096, 256K or 1M",
 					optarg);
 			break;
 		case 'f': break;

@@ -52,7 +52,8 @@ static void print_type(const json_t *types, const char *title, const char *type,
 {
 	const char *meaning = json_string_value(json_object_get(types, type));
 
-	printf("  %-12s %s%s\n", title, meaning ? meaning : type, optional ? " (may be left out)" : "");
+	printf("  %-12s %s%s\n", title, meaning ? meaning : type,
+		optional ? " (may be left out)" : "");
 }
 
 static void print_method(const json_t *method, const json_t *types)
@@ -90,7 +91,8 @@ static const char *next_name(void *context)
 	return text_of(json_array_get(names->methods, names->next++), "name");
 }
 
-static int find(const struct cli *cli, const json_t *methods, const char *name, const json_t **ret_method)
+static int find(const struct cli *cli, const json_t *methods, const char *name,
+	const json_t **ret_method)
 {
 	struct names names = {.methods = methods};
 	const json_t *method;
@@ -104,8 +106,8 @@ static int find(const struct cli *cli, const json_t *methods, const char *name, 
 		}
 	}
 	meant = cli_did_you_mean(name, next_name, &names);
-	return cli_fail_usage(cli, "the daemon has no method \"%s\"%s%s%s", name, meant ? "; did you mean \"" : "",
-		meant ? meant : "", meant ? "\"?" : "");
+	return cli_fail_usage(cli, "the daemon has no method \"%s\"%s%s%s", name,
+		meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
 }
 
 static void print_list(const json_t *methods)
@@ -126,7 +128,8 @@ static int show(const struct cli *cli, const json_t *description, const char *na
 	if (status != 0)
 		return status;
 	if (cli->json)
-		json_print(json_incref((json_t *)(name ? method : description)), stdout, JSON_PRINT_AUTO);
+		json_print(json_incref((json_t *)(name ? method : description)), stdout,
+			JSON_PRINT_AUTO);
 	else if (name)
 		print_method(method, json_object_get(description, "types"));
 	else

@@ -16,15 +16,17 @@ int dial_connect(const struct cli *cli, struct connection *ret_connection)
 }
 
 /* The call itself failed, whatever the daemon would have said. */
-static int fail_call(const struct cli *cli, const struct connection *connection, const char *method, int error)
+static int fail_call(const struct cli *cli, const struct connection *connection, const char *method,
+	int error)
 {
 	if (error == -ECONNRESET)
 		return cli_fail_lost(cli, connection->scan.reason);
 	return cli_fail(cli, error, "%s: no answer from %s", method, cli->socket);
 }
 
-int dial_call(const struct cli *cli, struct connection *connection, const char *method, const struct buffer *params,
-	uint32_t param_count, uint64_t deadline_ns, json_t **ret_result)
+int dial_call(const struct cli *cli, struct connection *connection, const char *method,
+	const struct buffer *params, uint32_t param_count, uint64_t deadline_ns,
+	json_t **ret_result)
 {
 	struct rpc_message response;
 	struct rpc_error error;
@@ -50,5 +52,6 @@ int dial_once(const struct cli *cli, const char *method, json_t **ret_result)
 
 	if (status != 0)
 		return status;
-	return dial_call(cli, &connection, method, NULL, 0, clock_now_ns() + DIAL_PATIENCE_NS, ret_result);
+	return dial_call(cli, &connection, method, NULL, 0, clock_now_ns() + DIAL_PATIENCE_NS,
+		ret_result);
 }

@@ -17,11 +17,12 @@
 int dial_connect(const struct cli *cli, struct connection *ret_connection);
 
 /*
- * Calls @method with the @param_count values packed in @params (or NULL), waits until @deadline_ns, and gives its
- * result, a new reference.
+ * Calls @method with the @param_count values packed in @params (or NULL), waits until @deadline_ns,
+ * and gives its result, a new reference.
  */
-int dial_call(const struct cli *cli, struct connection *connection, const char *method, const struct buffer *params,
-	uint32_t param_count, uint64_t deadline_ns, json_t **ret_result);
+int dial_call(const struct cli *cli, struct connection *connection, const char *method,
+	const struct buffer *params, uint32_t param_count, uint64_t deadline_ns,
+	json_t **ret_result);
 
 /* Connects, calls @method without parameters, and ends the connection. */
 int dial_once(const struct cli *cli, const char *method, json_t **ret_result);

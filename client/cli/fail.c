@@ -30,13 +30,14 @@ int cli_status_of(int code)
 }
 
 /* Says it once, the way that was asked for. @data, or NULL, is taken over. */
-static void report(const struct cli *cli, int code, const char *name, const char *message, json_t *data)
+static void report(const struct cli *cli, int code, const char *name, const char *message,
+	json_t *data)
 {
 	json_t *error;
 
 	if (!cli->json) {
-		fprintf(stderr, "proactl: %s%s%s\n", cli->command ? cli->command->name : "", cli->command ? ": " : "",
-			message);
+		fprintf(stderr, "proactl: %s%s%s\n", cli->command ? cli->command->name : "",
+			cli->command ? ": " : "", message);
 		json_decref(data);
 		return;
 	}
@@ -44,7 +45,8 @@ static void report(const struct cli *cli, int code, const char *name, const char
 	if (data)
 		json_object_set_new(error, "data", data);
 	/* bytes of a file are not to be mixed with what is said about them */
-	json_print(json_pack("{s:o}", "error", error), cli->data_on_stdout ? stderr : stdout, JSON_PRINT_LINE);
+	json_print(json_pack("{s:o}", "error", error), cli->data_on_stdout ? stderr : stdout,
+		JSON_PRINT_LINE);
 }
 
 int cli_fail(const struct cli *cli, int error, const char *what, ...)
@@ -82,8 +84,8 @@ int cli_fail_usage(const struct cli *cli, const char *format, ...)
 	va_end(arguments);
 	report(cli, EINVAL, "USAGE", text, NULL);
 	if (!cli->json && cli->command)
-		fprintf(stderr, "usage: proactl %s %s\nSee 'proactl %s --help'.\n", cli->command->name,
-			cli->command->usage, cli->command->name);
+		fprintf(stderr, "usage: proactl %s %s\nSee 'proactl %s --help'.\n",
+			cli->command->name, cli->command->usage, cli->command->name);
 	else if (!cli->json)
 		fprintf(stderr, "See 'proactl --help'.\n");
 	return STATUS_USAGE;
@@ -101,12 +103,16 @@ int cli_fail_connect(const struct cli *cli, int error)
 		says = "no session is free on";
 	else
 		status = STATUS_UNREACHABLE;
-	snprintf(message, sizeof(message), "%s %s: %s: %s", says, cli->socket, err_name(-error), err_text(-error));
+	snprintf(message, sizeof(message), "%s %s: %s: %s", says, cli->socket, err_name(-error),
+		err_text(-error));
 	report(cli, -error, err_name(-error), message, NULL);
 	if (!cli->json && status == STATUS_PERMISSION)
-		fprintf(stderr, "Who may is decided by the socket's owner, group and mode: ls -l %s\n", cli->socket);
+		fprintf(stderr,
+			"Who may is decided by the socket's owner, group and mode: ls -l %s\n",
+			cli->socket);
 	else if (!cli->json && status == STATUS_UNREACHABLE)
-		fprintf(stderr, "To start it: systemctl start proactord.socket, or: proactord --socket %s\n",
+		fprintf(stderr,
+			"To start it: systemctl start proactord.socket, or: proactord --socket %s\n",
 			cli->socket);
 	return status;
 }
@@ -116,12 +122,13 @@ int cli_fail_lost(const struct cli *cli, const char *reason)
 	char message[PATH_MAX + TEXT_SIZE];
 
 	if (reason && *reason) {
-		snprintf(message, sizeof(message), "what came from %s is no MessagePack-RPC: %s", cli->socket, reason);
+		snprintf(message, sizeof(message), "what came from %s is no MessagePack-RPC: %s",
+			cli->socket, reason);
 		report(cli, RPC_PARSE_ERROR, rpc_error_name(RPC_PARSE_ERROR), message, NULL);
 		return STATUS_PROTOCOL;
 	}
-	snprintf(message, sizeof(message), "%s: the daemon closed the connection: %s: %s", cli->socket,
-		err_name(ECONNRESET), err_text(ECONNRESET));
+	snprintf(message, sizeof(message), "%s: the daemon closed the connection: %s: %s",
+		cli->socket, err_name(ECONNRESET), err_text(ECONNRESET));
 	report(cli, ECONNRESET, err_name(ECONNRESET), message, NULL);
 	return STATUS_UNREACHABLE;
 }
@@ -130,7 +137,8 @@ int cli_fail_answer(const struct cli *cli, const char *method)
 {
 	char message[TEXT_SIZE];
 
-	snprintf(message, sizeof(message), "%s: the daemon's answer has not the form that this program knows", method);
+	snprintf(message, sizeof(message),
+		"%s: the daemon's answer has not the form that this program knows", method);
 	report(cli, RPC_INVALID_REQUEST, "PROTOCOL_ERROR", message, NULL);
 	return STATUS_PROTOCOL;
 }
@@ -144,7 +152,8 @@ static json_t *error_data(const struct reader *value)
 	if (!value)
 		return NULL;
 	reader = *value;
-	if (reader_array(&reader, &count) < 0 || count < 3 || reader_skip(&reader) < 0 || reader_skip(&reader) < 0)
+	if (reader_array(&reader, &count) < 0 || count < 3 || reader_skip(&reader) < 0 ||
+		reader_skip(&reader) < 0)
 		return NULL;
 	return json_read(&reader);
 }
@@ -155,8 +164,12 @@ int cli_fail_remote(const struct cli *cli, const char *method, const struct rpc_
 	struct command called = {.name = method};
 	struct cli as_method = *cli;
 
-	/* the method stands where else the command does: most are called by a command of their name, or by `call` */
+	/*
+	 * the method stands where else the command does: most are called by a command of their
+	 * name, or by `call`
+	 */
 	as_method.command = &called;
-	report(&as_method, error->code, rpc_error_name(error->code), error->message, error_data(value));
+	report(&as_method, error->code, rpc_error_name(error->code), error->message,
+		error_data(value));
 	return cli_status_of(error->code);
 }

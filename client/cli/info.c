@@ -38,7 +38,8 @@ static void print_limit(const char *name, json_int_t value)
 	if (known && strcmp(limit_table[limit].unit, "bytes") == 0)
 		format_bytes((double)value, bytes);
 	printf("  %-16s %12" JSON_INTEGER_FORMAT " %-10s  %s\n", name, value,
-		*bytes ? bytes : (known ? limit_table[limit].unit : ""), known ? limit_table[limit].summary : "");
+		*bytes ? bytes : (known ? limit_table[limit].unit : ""),
+		known ? limit_table[limit].summary : "");
 }
 
 static void print_limits(const json_t *limits)

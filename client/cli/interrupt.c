@@ -22,7 +22,10 @@ static void on_signal(int number)
 
 static void set_handler(void (*handler)(int))
 {
-	/* reset by the first: the second one is not asked to be patient. No SA_RESTART: what blocks is to come back. */
+	/*
+	 * reset by the first: the second one is not asked to be patient. No SA_RESTART: what blocks
+	 * is to come back.
+	 */
 	struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND};
 
 	(void)sigemptyset(&action.sa_mask);

@@ -1,11 +1,15 @@
 /*
- * SIGINT and SIGTERM: the first asks the work under way to stop and clean up, a second one ends the program at once.
+ * SIGINT and SIGTERM: the first asks the work under way to stop and clean up, a second one ends the
+ * program at once.
  */
 #pragma once
 
 struct proactor_handle;
 
-/* From here on a signal is noted, and @handle (or NULL) notified. For the rest of the program, or until released. */
+/*
+ * From here on a signal is noted, and @handle (or NULL) notified. For the rest of the program, or
+ * until released.
+ */
 void interrupt_catch(struct proactor_handle *handle);
 
 /* @handle of the call before is about to end. */

@@ -16,8 +16,9 @@ enum { FRAME_HEAD_SIZE = 128 };
 
 int io_init(struct io *io, struct cli *cli)
 {
-	struct proactor_options options = {
-		.size = sizeof(options), .driver = PROACTOR_DRIVER_REMOTE, .socket_path = cli->socket};
+	struct proactor_options options = {.size = sizeof(options),
+		.driver = PROACTOR_DRIVER_REMOTE,
+		.socket_path = cli->socket};
 	int r;
 
 	*io = (struct io){.cli = cli};
@@ -49,10 +50,11 @@ int io_ask_limits(const struct cli *cli, struct io_limits *ret_limits)
 
 	if (status != 0)
 		return status;
-	status = json_unpack(hello, "{s:{s:I, s:I, s:I, s:I}}", "limits", "frame_size", &frame_size, "transfer_size",
-		&transfer_size, "operations", &operations, "memory", &memory);
+	status = json_unpack(hello, "{s:{s:I, s:I, s:I, s:I}}", "limits", "frame_size", &frame_size,
+		"transfer_size", &transfer_size, "operations", &operations, "memory", &memory);
 	json_decref(hello);
-	if (status < 0 || frame_size <= FRAME_HEAD_SIZE || transfer_size <= 0 || operations <= 0 || memory <= 0)
+	if (status < 0 || frame_size <= FRAME_HEAD_SIZE || transfer_size <= 0 || operations <= 0 ||
+		memory <= 0)
 		return cli_fail_answer(cli, "hello");
 	/* what is transferred travels in a frame */
 	if (transfer_size > frame_size - FRAME_HEAD_SIZE)
@@ -152,7 +154,10 @@ int io_fail(struct io *io, int error, const char *what, const char *name)
 
 	if (interrupt_signal())
 		return interrupt_status();
-	/* a file or peer can give this as well: only the daemon itself knows whether it is still there */
+	/*
+	 * a file or peer can give this as well: only the daemon itself knows whether it is still
+	 * there
+	 */
 	if (error == -ECONNRESET && io_run(io, &nop) < 0)
 		return cli_fail_lost(io->cli, NULL);
 	return cli_fail(io->cli, error, "%s%s%s", what, *what && *name ? " " : "", name);

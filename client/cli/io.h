@@ -1,5 +1,6 @@
 /*
- * The commands that do I/O: a proactor whose ring is the daemon's, and one operation at a time on it.
+ * The commands that do I/O: a proactor whose ring is the daemon's, and one operation at a time on
+ * it.
  */
 #pragma once
 
@@ -31,7 +32,8 @@ void io_deinit(struct io *io);
 int io_ask_limits(const struct cli *cli, struct io_limits *ret_limits);
 
 /*
- * Runs @op to its end and gives its result. There is nothing else in flight. A signal cancels it: -ECANCELED.
+ * Runs @op to its end and gives its result. There is nothing else in flight. A signal cancels it:
+ * -ECANCELED.
  */
 int64_t io_run(struct io *io, const struct proactor_op *op);
 
@@ -50,5 +52,8 @@ int io_stat(struct io *io, int64_t file, struct statx *ret_stat);
 /* Nobody reads what this program writes to stdout: ends it the way that SIGPIPE does. */
 int io_broken_pipe(void);
 
-/* Reports that @error has ended what @what says; whether it was the daemon's end is found out. The exit status. */
+/*
+ * Reports that @error has ended what @what says; whether it was the daemon's end is found out. The
+ * exit status.
+ */
 int io_fail(struct io *io, int error, const char *what, const char *name);

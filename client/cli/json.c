@@ -61,11 +61,14 @@ static json_t *read_array(struct reader *reader, uint32_t count)
 /* Gives the reference up, and sets @object's value for @key. */
 static int set_pair(json_t *object, json_t *key, json_t *value)
 {
-	char *text = json_is_string(key) ? NULL : json_dumps(key, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+	char *text = json_is_string(key)
+		? NULL
+		: json_dumps(key, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
 	int r = -1;
 
 	if (json_is_string(key))
-		r = json_object_setn_new(object, json_string_value(key), json_string_length(key), value);
+		r = json_object_setn_new(object, json_string_value(key), json_string_length(key),
+			value);
 	else if (text)
 		r = json_object_set_new(object, text, value);
 	else
@@ -125,7 +128,9 @@ bool json_is_bytes(const json_t *json, uint8_t **ret_bytes, size_t *ret_size)
 {
 	const json_t *text = base64_of(json);
 
-	return text && base64_decode(json_string_value(text), json_string_length(text), ret_bytes, ret_size);
+	return text &&
+		base64_decode(json_string_value(text), json_string_length(text), ret_bytes,
+			ret_size);
 }
 
 static bool write_object(struct pack *pack, const json_t *json)
@@ -168,7 +173,9 @@ bool json_write(struct pack *pack, const json_t *json)
 	switch (json_typeof(json)) {
 	case JSON_OBJECT: return write_object(pack, json);
 	case JSON_ARRAY: return write_array(pack, json);
-	case JSON_STRING: pack_str_sized(pack, json_string_value(json), json_string_length(json)); break;
+	case JSON_STRING:
+		pack_str_sized(pack, json_string_value(json), json_string_length(json));
+		break;
 	case JSON_INTEGER: pack_int(pack, json_integer_value(json)); break;
 	case JSON_REAL: pack_double(pack, json_real_value(json)); break;
 	case JSON_TRUE:
@@ -186,7 +193,8 @@ void json_print(json_t *json, FILE *stream, enum json_print_mode mode)
 
 	if (json)
 		json_dumpf(json, stream,
-			JSON_ENCODE_ANY | JSON_REAL_PRECISION(15) | (pretty ? JSON_INDENT(2) : JSON_COMPACT));
+			JSON_ENCODE_ANY | JSON_REAL_PRECISION(15) |
+				(pretty ? JSON_INDENT(2) : JSON_COMPACT));
 	fputc('\n', stream);
 	json_decref(json);
 }

@@ -4,8 +4,8 @@
  *      MessagePack                        JSON
  *      bin                         ⇄      {"base64": "…"}
  *      str                         ⇄      string; one that is not UTF-8 is shown as a bin is
- *      integer                     ⇄      integer, exact; above 9223372036854775807 a string of its digits
- *      map                         ⇄      object; keys that are no str become the JSON that they would be
+ *      integer                     ⇄      integer, exact; above 2^63 - 1 a string of its digits
+ *      map                         ⇄      object; keys that are no str become their JSON
  *      ext                         →      {"ext": type, "base64": "…"}
  *      NaN, ±Inf                   →      "nan", "inf", "-inf"
  */

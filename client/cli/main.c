@@ -3,8 +3,8 @@
  *
  *      proactl [--socket PATH] [--json] COMMAND …
  *
- * Here are the options before the command, and the way to it. See cli.h for what commands share, commands.c for the
- * list.
+ * Here are the options before the command, and the way to it. See cli.h for what commands share,
+ * commands.c for the list.
  */
 #include <errno.h>
 #include <locale.h>
@@ -16,7 +16,8 @@
 /* Options up to the command. Returns -1 to go on, or the exit status. */
 static int parse(struct cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {CLI_OPTIONS, {"version", no_argument, NULL, CLI_OPTION_VERSION}, {0}};
+	static const struct option options[] = {
+		CLI_OPTIONS, {"version", no_argument, NULL, CLI_OPTION_VERSION}, {0}};
 	int option;
 
 	while ((option = cli_option(cli, argc, argv, "+:h", options)) != -1) {
@@ -62,8 +63,7 @@ int main(int argc, char **argv)
 
 	/* for the widths of columns; numbers stay as they are in JSON */
 	(void)setlocale(LC_CTYPE, "");
-	/* a reader of stdout that has gone ends this program quietly, also where it was started with the signal ignored
-	 */
+	/* a reader of stdout that has gone ends this program quietly */
 	(void)signal(SIGPIPE, SIG_DFL);
 	if (!cli_set_socket(&cli, NULL))
 		return cli.status;

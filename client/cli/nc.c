@@ -1,7 +1,9 @@
 /*
- * proactl nc: a byte pipe between the standard streams and a connection, whose sockets the daemon drives.
+ * proactl nc: a byte pipe between the standard streams and a connection, whose sockets the daemon
+ * drives.
  *
- * Names are resolved here: whom to ask is the caller's business, and the daemon never waits for a name server.
+ * Names are resolved here: whom to ask is the caller's business, and the daemon never waits for a
+ * name server.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -37,7 +39,8 @@ static void name_of(const struct sockaddr *address, socklen_t size, char name[NA
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 	bool v6 = address->sa_family == AF_INET6;
 
-	if (getnameinfo(address, size, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+	if (getnameinfo(address, size, host, sizeof(host), port, sizeof(port),
+		    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		snprintf(name, NAME_SIZE, "?");
 	else
 		snprintf(name, NAME_SIZE, "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
@@ -57,16 +60,18 @@ static const char *eai_name(int error)
 
 static int resolve(const struct nc *nc, struct addrinfo **ret_list)
 {
-	struct addrinfo hints = {
-		.ai_family = nc->family, .ai_socktype = SOCK_STREAM, .ai_flags = nc->listen ? AI_PASSIVE : 0};
+	struct addrinfo hints = {.ai_family = nc->family,
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = nc->listen ? AI_PASSIVE : 0};
 	int r = getaddrinfo(nc->host, nc->port, &hints, ret_list);
 
 	if (r == 0)
 		return 0;
 	if (r == EAI_SYSTEM)
 		return cli_fail(nc->cli, -errno, "looking up %s", nc->host);
-	return cli_fail_text(nc->cli, EHOSTUNREACH, eai_name(r), "%s%s%s: %s: %s", nc->host ? nc->host : "",
-		nc->host ? ":" : "", nc->port, eai_name(r), gai_strerror(r));
+	return cli_fail_text(nc->cli, EHOSTUNREACH, eai_name(r), "%s%s%s: %s: %s",
+		nc->host ? nc->host : "", nc->host ? ":" : "", nc->port, eai_name(r),
+		gai_strerror(r));
 }
 
 static int unix_address(const char *path, struct sockaddr_un *ret_address)
@@ -80,7 +85,8 @@ static int unix_address(const char *path, struct sockaddr_un *ret_address)
 
 /* ---- connecting ---- */
 
-static int connect_to(struct io *io, const struct sockaddr *address, socklen_t size, int64_t *ret_file)
+static int connect_to(struct io *io, const struct sockaddr *address, socklen_t size,
+	int64_t *ret_file)
 {
 	struct proactor_op make = {.opcode = PROACTOR_SOCKET};
 	struct proactor_op join = {.opcode = PROACTOR_CONNECT};
@@ -104,13 +110,17 @@ static int connect_to(struct io *io, const struct sockaddr *address, socklen_t s
 	return 0;
 }
 
-/* Tries all addresses of a name in their order. The last failure is reported, with all that was tried. */
+/*
+ * Tries all addresses of a name in their order. The last failure is reported, with all that was
+ * tried.
+ */
 static int connect_inet(const struct nc *nc, struct io *io, int64_t *ret_file)
 {
 	char what[1024], name[NAME_SIZE];
 	struct addrinfo *list;
 	int r = -EHOSTUNREACH, status = resolve(nc, &list);
-	size_t size = (size_t)snprintf(what, sizeof(what), "connecting to %s:%s (", nc->host, nc->port);
+	size_t size =
+		(size_t)snprintf(what, sizeof(what), "connecting to %s:%s (", nc->host, nc->port);
 
 	if (status != 0)
 		return status;
@@ -120,8 +130,8 @@ static int connect_inet(const struct nc *nc, struct io *io, int64_t *ret_file)
 			break;
 		name_of(at->ai_addr, at->ai_addrlen, name);
 		if (size < sizeof(what))
-			size += (size_t)snprintf(what + size, sizeof(what) - size, "%s%s", at == list ? "" : ", ",
-				name);
+			size += (size_t)snprintf(what + size, sizeof(what) - size, "%s%s",
+				at == list ? "" : ", ", name);
 	}
 	freeaddrinfo(list);
 	if (size < sizeof(what))
@@ -142,8 +152,8 @@ static int connect_unix(const struct nc *nc, struct io *io, int64_t *ret_file)
 /* ---- listening ---- */
 
 /*
- * The socket is made and bound here, and given to the daemon: so is known which port it got before anything is said
- * about it, and a path is made with the caller's rights.
+ * The socket is made and bound here, and given to the daemon: so is known which port it got before
+ * anything is said about it, and a path is made with the caller's rights.
  */
 static int bind_to(const struct sockaddr *address, socklen_t size, int *ret_fd)
 {
@@ -198,7 +208,8 @@ static int bind_unix(struct nc *nc, int *ret_fd)
 /* Takes one connection of @fd, which is taken over. */
 static int accept_one(struct io *io, int fd, const char *name, int64_t *ret_file)
 {
-	struct proactor_op listen_op = {.opcode = PROACTOR_LISTEN}, accept_op = {.opcode = PROACTOR_ACCEPT};
+	struct proactor_op listen_op = {.opcode = PROACTOR_LISTEN},
+			   accept_op = {.opcode = PROACTOR_ACCEPT};
 	int64_t listener, result;
 	int r = proactor_attach(io->proactor, fd, &listener);
 
@@ -270,8 +281,8 @@ static int parse_arguments(struct nc *nc, int argc, char **argv)
 /* -1: go on; else the exit status. */
 static int parse(struct nc *nc, int argc, char **argv)
 {
-	static const struct option options[] = {
-		CLI_OPTIONS, {"listen", no_argument, NULL, 'l'}, {"unix", no_argument, NULL, 'U'}, {0}};
+	static const struct option options[] = {CLI_OPTIONS, {"listen", no_argument, NULL, 'l'},
+		{"unix", no_argument, NULL, 'U'}, {0}};
 	int option;
 
 	while ((option = cli_option(nc->cli, argc, argv, ":hlUN46", options)) != -1) {

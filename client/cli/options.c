@@ -38,7 +38,8 @@ static int bad_option(struct cli *cli, char **argv, bool argument_missing)
 	return over(cli, cli_fail_usage(cli, "%s %s", argument, says));
 }
 
-int cli_option(struct cli *cli, int argc, char **argv, const char *letters, const struct option *options)
+int cli_option(struct cli *cli, int argc, char **argv, const char *letters,
+	const struct option *options)
 {
 	opterr = 0;
 	for (;;) {
@@ -69,7 +70,8 @@ bool cli_check_count(struct cli *cli, int argc, int min, int max)
 
 	if (count >= min && count <= max)
 		return true;
-	cli->status = cli_fail_usage(cli, count < min ? "an argument is missing" : "too many arguments");
+	cli->status =
+		cli_fail_usage(cli, count < min ? "an argument is missing" : "too many arguments");
 	return false;
 }
 
@@ -89,7 +91,8 @@ bool cli_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *re
 
 	errno = 0;
 	number = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0 || number < min || number > max)
+	if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0 || number < min ||
+		number > max)
 		return false;
 	*ret_number = number;
 	return true;

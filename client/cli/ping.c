@@ -60,7 +60,8 @@ static int ping_all(const struct cli *cli, struct connection *connection, struct
 
 	for (;;) {
 		status = ping_one(cli, connection, ping);
-		if (status != 0 || interrupt_signal() || (ping->count > 0 && ping->sent >= ping->count))
+		if (status != 0 || interrupt_signal() ||
+			(ping->count > 0 && ping->sent >= ping->count))
 			return status;
 		/* a signal ends the sleep, which is what it is to do */
 		if (nanosleep(&interval, NULL) < 0 && interrupt_signal())
@@ -73,17 +74,19 @@ static void summarize(const struct cli *cli, const struct ping *ping)
 	double average_ns = ping->answered > 0 ? ping->sum_ns / (double)ping->answered : 0;
 
 	if (cli->json) {
-		json_print(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "socket", cli->socket, "sent",
-				   (json_int_t)ping->sent, "answered", (json_int_t)ping->answered, "min_ns",
-				   (json_int_t)ping->min_ns, "avg_ns", (json_int_t)average_ns, "max_ns",
+		json_print(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "socket", cli->socket,
+				   "sent", (json_int_t)ping->sent, "answered",
+				   (json_int_t)ping->answered, "min_ns", (json_int_t)ping->min_ns,
+				   "avg_ns", (json_int_t)average_ns, "max_ns",
 				   (json_int_t)ping->max_ns),
 			stdout, JSON_PRINT_AUTO);
 		return;
 	}
-	printf("--- %s ---\n%" PRIu64 " sent, %" PRIu64 " answered\n", cli->socket, ping->sent, ping->answered);
+	printf("--- %s ---\n%" PRIu64 " sent, %" PRIu64 " answered\n", cli->socket, ping->sent,
+		ping->answered);
 	if (ping->answered > 0)
-		printf("round trip min/avg/max = %.1f/%.1f/%.1f us\n", (double)ping->min_ns / 1e3, average_ns / 1e3,
-			(double)ping->max_ns / 1e3);
+		printf("round trip min/avg/max = %.1f/%.1f/%.1f us\n", (double)ping->min_ns / 1e3,
+			average_ns / 1e3, (double)ping->max_ns / 1e3);
 }
 
 static bool parse_interval(const char *text, double *ret_interval_s)
@@ -100,8 +103,9 @@ static bool parse_interval(const char *text, double *ret_interval_s)
 
 static int parse(struct cli *cli, int argc, char **argv, struct ping *ping)
 {
-	static const struct option options[] = {
-		CLI_OPTIONS, {"count", required_argument, NULL, 'c'}, {"interval", required_argument, NULL, 'i'}, {0}};
+	static const struct option options[] = {CLI_OPTIONS,
+		{"count", required_argument, NULL, 'c'}, {"interval", required_argument, NULL, 'i'},
+		{0}};
 	int option;
 
 	while ((option = cli_option(cli, argc, argv, ":hc:i:", options)) != -1) {
@@ -112,7 +116,8 @@ static int parse(struct cli *cli, int argc, char **argv, struct ping *ping)
 			break;
 		case 'i':
 			if (!parse_interval(optarg, &ping->interval_s))
-				return cli_fail_usage(cli, "-i %s is not a number of seconds", optarg);
+				return cli_fail_usage(cli, "-i %s is not a number of seconds",
+					optarg);
 			break;
 		default: return cli->status;
 		}

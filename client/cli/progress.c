@@ -50,7 +50,8 @@ static int width_of_terminal(void)
 }
 
 /* "1.2 GiB  1.9 GiB/s  ETA 1 s": what stands right of the bar. */
-static void numbers(const struct progress *progress, uint64_t bytes, uint64_t now_ns, char text[TEXT_SIZE])
+static void numbers(const struct progress *progress, uint64_t bytes, uint64_t now_ns,
+	char text[TEXT_SIZE])
 {
 	double seconds = (double)(now_ns - progress->start_ns) / NSEC_PER_SEC;
 	double rate = seconds > 0 ? (double)bytes / seconds : 0;
@@ -61,9 +62,12 @@ static void numbers(const struct progress *progress, uint64_t bytes, uint64_t no
 	/* a hundred days are as good as never */
 	if (progress->total > bytes && (double)(progress->total - bytes) < rate * 8640000) {
 		/* whole seconds: digits behind the point would only flicker */
-		format_duration((uint64_t)((double)(progress->total - bytes) / rate + 1) * NSEC_PER_SEC, eta);
+		format_duration((uint64_t)((double)(progress->total - bytes) / rate + 1) *
+				NSEC_PER_SEC,
+			eta);
 		if (strchr(eta, '.'))
-			snprintf(eta, sizeof(eta), "%.0f s", (double)(progress->total - bytes) / rate + 1);
+			snprintf(eta, sizeof(eta), "%.0f s",
+				(double)(progress->total - bytes) / rate + 1);
 		snprintf(text, TEXT_SIZE, "%10s %10s/s  ETA %-6s", size, speed, eta);
 	} else
 		snprintf(text, TEXT_SIZE, "%10s %10s/s", size, speed);
@@ -71,12 +75,15 @@ static void numbers(const struct progress *progress, uint64_t bytes, uint64_t no
 
 static void draw_bar(const struct progress *progress, uint64_t bytes, int width)
 {
-	double done = progress->total > 0 ? (double)MIN(bytes, progress->total) / (double)progress->total : 0;
+	double done = progress->total > 0
+		? (double)MIN(bytes, progress->total) / (double)progress->total
+		: 0;
 	int full = (int)(done * width);
 
 	fprintf(stderr, " %3d%% %s", (int)(done * 100), progress->color ? "\033[32m" : "");
 	for (int i = 0; i < width; i++)
-		fputs(i < full ? (progress->utf8 ? "━" : "#") : (progress->utf8 ? "╌" : "."), stderr);
+		fputs(i < full ? (progress->utf8 ? "━" : "#") : (progress->utf8 ? "╌" : "."),
+			stderr);
 	fputs(progress->color ? "\033[0m" : "", stderr);
 }
 

@@ -3,8 +3,8 @@
  *
  *      disk.img   42% ████████▌            1.2 GiB  1.9 GiB/s  ETA 1 s
  *
- * Drawn at most ten times a second, in one line of the terminal's width. On TERM=dumb there is no bar, only the last
- * line.
+ * Drawn at most ten times a second, in one line of the terminal's width. On TERM=dumb there is no
+ * bar, only the last line.
  */
 #pragma once
 

@@ -147,7 +147,10 @@ static void on_result(struct way *way, int64_t result)
 		end(way, 0);
 }
 
-/* The peer has ended: whether the other way is to end too, rather than to wait for what may never come. */
+/*
+ * The peer has ended: whether the other way is to end too, rather than to wait for what may never
+ * come.
+ */
 static bool is_idle(const struct relay *relay)
 {
 	const struct way *out = &relay->ways[0], *in = &relay->ways[1];
@@ -157,7 +160,8 @@ static bool is_idle(const struct relay *relay)
 	if (out->state != WAY_IN)
 		return false;
 	/* somebody at a terminal has seen the end, and is not to have to press a key for it */
-	return isatty(STDIN_FILENO) || clock_now_ns() - MAX(in->since_ns, out->since_ns) >= SILENCE_NS;
+	return isatty(STDIN_FILENO) ||
+		clock_now_ns() - MAX(in->since_ns, out->since_ns) >= SILENCE_NS;
 }
 
 /* ---- the loop ---- */
@@ -210,7 +214,8 @@ static int loop(struct relay *relay)
 		/* it ends as cancelled, or with what came after all */
 		if (out->state != WAY_OVER && is_idle(relay))
 			(void)proactor_cancel(relay->io->proactor, out->key);
-		r = proactor_poll(relay->io->proactor, in->state == WAY_OVER ? &tick : NULL, entries, WAY_COUNT);
+		r = proactor_poll(relay->io->proactor, in->state == WAY_OVER ? &tick : NULL,
+			entries, WAY_COUNT);
 		r = r == -ETIME ? 0 : r;
 		for (int i = 0; i < r; i++) {
 			int taken = take(relay, &entries[i]);
@@ -229,9 +234,11 @@ static int report(struct relay *relay)
 	if (in->error == -EPIPE && in->error_out)
 		return io_broken_pipe();
 	if (in->error < 0)
-		return io_fail(relay->io, in->error, in->error_out ? "writing to standard output" : "receiving", "");
+		return io_fail(relay->io, in->error,
+			in->error_out ? "writing to standard output" : "receiving", "");
 	if (out->error < 0 && out->error != -ECANCELED)
-		return io_fail(relay->io, out->error, out->error_out ? "sending" : "reading standard input", "");
+		return io_fail(relay->io, out->error,
+			out->error_out ? "sending" : "reading standard input", "");
 	return STATUS_DONE;
 }
 

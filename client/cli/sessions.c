@@ -1,8 +1,8 @@
 /*
  * proactl sessions: who is connected to the daemon.
  *
- * The answer is an array of flat maps. The columns are the keys of the first: a daemon that tells more needs no other
- * proactl.
+ * The answer is an array of flat maps. The columns are the keys of the first: a daemon that tells
+ * more needs no other proactl.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -35,7 +35,8 @@ static bool add_columns(struct libscols_table *table, const json_t *first)
 
 	json_object_foreach ((json_t *)first, key, value) {
 		heading_of(key, heading);
-		if (!scols_table_new_column(table, heading, 0, json_is_number(value) ? SCOLS_FL_RIGHT : 0))
+		if (!scols_table_new_column(table, heading, 0,
+			    json_is_number(value) ? SCOLS_FL_RIGHT : 0))
 			return false;
 	}
 	return true;
@@ -54,7 +55,8 @@ static bool add_row(struct libscols_table *table, const json_t *first, const jso
 	json_object_foreach ((json_t *)first, key, unused) {
 		const json_t *value = json_object_get(row, key);
 
-		if (!json_is_integer(value) || !table_humanize(key, json_integer_value(value), cell))
+		if (!json_is_integer(value) ||
+			!table_humanize(key, json_integer_value(value), cell))
 			table_cell(value, cell);
 		if (scols_line_set_data(line, i++, cell) != 0)
 			return false;

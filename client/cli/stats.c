@@ -1,8 +1,8 @@
 /*
  * proactl stats: the daemon's counters.
  *
- * They are a map of numbers and of further maps; nothing here knows their names, so that a daemon with more counters
- * needs no other proactl. A map is a group, under its name.
+ * They are a map of numbers and of further maps; nothing here knows their names, so that a daemon
+ * with more counters needs no other proactl. A map is a group, under its name.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -19,15 +19,18 @@ enum { PATH_SIZE = 256 };
 /* ---- the table ---- */
 
 /* Returns false where memory is short. */
-static bool add_row(struct libscols_table *table, const char *name, const char *value, const char *human)
+static bool add_row(struct libscols_table *table, const char *name, const char *value,
+	const char *human)
 {
 	struct libscols_line *line = scols_table_new_line(table, NULL);
 
-	return line && scols_line_set_data(line, 0, name) == 0 && scols_line_set_data(line, 1, value) == 0 &&
+	return line && scols_line_set_data(line, 0, name) == 0 &&
+		scols_line_set_data(line, 1, value) == 0 &&
 		scols_line_set_data(line, 2, human) == 0;
 }
 
-static bool add_value(struct libscols_table *table, const char *indent, const char *key, const json_t *value)
+static bool add_value(struct libscols_table *table, const char *indent, const char *key,
+	const json_t *value)
 {
 	char name[PATH_SIZE], cell[TABLE_CELL_SIZE], human[FORMAT_SIZE] = "";
 
@@ -108,7 +111,8 @@ static void print_prometheus(const json_t *group, const char *prefix)
 
 static int parse(struct cli *cli, int argc, char **argv, bool *ret_prometheus)
 {
-	static const struct option options[] = {CLI_OPTIONS, {"prometheus", no_argument, NULL, CLI_OPTION_OWN}, {0}};
+	static const struct option options[] = {
+		CLI_OPTIONS, {"prometheus", no_argument, NULL, CLI_OPTION_OWN}, {0}};
 	int option;
 
 	while ((option = cli_option(cli, argc, argv, ":h", options)) != -1) {

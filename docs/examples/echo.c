@@ -7,8 +7,9 @@
  *
  * Prints the port it listens on. Ends when its standard input does.
  *
- * What it shows: one operation in flight for each connection, whose context says what it was for; files that come from
- * operations (socket, accept) and from a descriptor (standard input); and that nothing here depends on the driver.
+ * What it shows: one operation in flight for each connection, whose context says what it was for;
+ * files that come from operations (socket, accept) and from a descriptor (standard input); and that
+ * nothing here depends on the driver.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -169,7 +170,8 @@ static void watch_input(struct connection *input)
 int main(int argc, char **argv)
 {
 	static struct connection listener, input;
-	struct proactor_options options = {.size = sizeof(options), .driver = PROACTOR_DRIVER_IO_URING};
+	struct proactor_options options = {
+		.size = sizeof(options), .driver = PROACTOR_DRIVER_IO_URING};
 	struct proactor_entry entries[ENTRIES];
 	struct proactor_completion completion;
 

@@ -1,8 +1,10 @@
 /*
- * The benchmark's main program, and the one way in which anything is measured: as a pair of sides in alternation.
+ * The benchmark's main program, and the one way in which anything is measured: as a pair of sides
+ * in alternation.
  *
- * Runs are counted in operations, not timed from inside, so that the loops measured contain nothing but the work; how many
- * make a run of the wanted length is found out while warming up. See bench.h.
+ * Runs are counted in operations, not timed from inside, so that the loops measured contain nothing
+ * but the work; how many make a run of the wanted length is found out while warming up. See
+ * bench.h.
  */
 #include "tests/bench/bench.h"
 
@@ -17,7 +19,10 @@
 
 enum { WARM_UP_OPS = 2000, SECONDS_MAX = 300 };
 
-/* How long and how often. Seven rows of 51 × 2 × 0.1 s and warming up: about 80 s; QUICK=1: about 25 s. */
+/*
+ * How long and how often. Seven rows of 51 × 2 × 0.1 s and warming up: about 80 s; QUICK=1: about
+ * 25 s.
+ */
 struct measure {
 	unsigned pair_count;
 	uint64_t run_ns;
@@ -29,13 +34,15 @@ static struct measure measure_of(const struct bench *bench)
 				    : (struct measure){51, 100 * NSEC_PER_MSEC};
 }
 
-static int run_timed(const struct bench_side *side, uint64_t op_count, uint64_t seed, double *ret_per_second)
+static int run_timed(const struct bench_side *side, uint64_t op_count, uint64_t seed,
+	double *ret_per_second)
 {
 	uint64_t begin_ns = clock_now_ns(), end_ns;
 	int r = side->run(side->context, op_count, seed);
 
 	if (r < 0) {
-		fprintf(stderr, "bench: %s: %s\n", side->name, r == -EIO ? "wrong result or wrong data" : err_name(-r));
+		fprintf(stderr, "bench: %s: %s\n", side->name,
+			r == -EIO ? "wrong result or wrong data" : err_name(-r));
 		return r;
 	}
 	end_ns = MAX(clock_now_ns(), begin_ns + 1);
@@ -54,7 +61,8 @@ static int calibrate(const struct bench_side *side, uint64_t run_ns, uint64_t *r
 		r = run_timed(side, op_count, i + 1, &per_second);
 		if (r < 0)
 			return r;
-		op_count = MAX((uint64_t)(per_second * (double)run_ns / (double)NSEC_PER_SEC), UINT64_C(100));
+		op_count = MAX((uint64_t)(per_second * (double)run_ns / (double)NSEC_PER_SEC),
+			UINT64_C(100));
 	}
 	*ret_op_count = op_count;
 	return 0;
@@ -69,7 +77,8 @@ struct racer {
 static int run_pair(struct racer racers[static 2], unsigned pair)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		struct racer *racer = &racers[(pair + i) % 2]; /* A B, B A, ...: a drift hits both alike */
+		/* A B, B A, ...: a drift hits both alike */
+		struct racer *racer = &racers[(pair + i) % 2];
 		int r;
 
 		if (!racer->side)
@@ -86,8 +95,8 @@ bool bench_wants(const struct bench *bench, const char *name)
 	return !bench->options.only || strstr(name, bench->options.only);
 }
 
-int bench_pair(struct bench *bench, const char *name, const struct bench_side *ours, const struct bench_side *yardstick,
-	const char *absent)
+int bench_pair(struct bench *bench, const char *name, const struct bench_side *ours,
+	const struct bench_side *yardstick, const char *absent)
 {
 	struct measure measure = measure_of(bench);
 	struct bench_row *row = &bench->rows[bench->row_count];
@@ -103,7 +112,8 @@ int bench_pair(struct bench *bench, const char *name, const struct bench_side *o
 	for (unsigned i = 0; i < 2 && r >= 0; i++)
 		if (racers[i].side)
 			r = calibrate(racers[i].side, measure.run_ns, &racers[i].op_count);
-	for (; r >= 0 && (ours || yardstick) && row->pair_count < measure.pair_count; row->pair_count++)
+	for (; r >= 0 && (ours || yardstick) && row->pair_count < measure.pair_count;
+		row->pair_count++)
 		r = run_pair(racers, row->pair_count);
 	if (r >= 0)
 		bench->row_count++;
@@ -132,7 +142,9 @@ static int read_options(struct bench_options *options, int argc, char **argv)
 		default: return -EINVAL;
 		}
 	}
-	return optind == argc && options->folder && options->results && options->daemon_path ? 0 : -EINVAL;
+	return optind == argc && options->folder && options->results && options->daemon_path
+		? 0
+		: -EINVAL;
 }
 
 static int run_all(struct bench *bench)
@@ -154,7 +166,8 @@ int main(int argc, char **argv)
 	int r, written;
 
 	if (read_options(&bench.options, argc, argv) < 0) {
-		fprintf(stderr, "usage: bench --folder DIR --results FILE --daemon PROGRAM [--only NAME] [--quick]\n");
+		fprintf(stderr,
+			"usage: bench --folder DIR --results FILE --daemon PROGRAM [--only NAME] [--quick]\n");
 		return 2;
 	}
 	bench_watch(SECONDS_MAX);

@@ -10,11 +10,13 @@
  *      bench_socket.c     through the daemon's socket, against a bare ping-pong over such a socket
  *      bench_nbd.c        nbdkit, which serves a file over such a socket too
  *
- * A measurement is a pair of *sides* that do the same number of the same operations, ours and a yardstick. The machines that
- * this runs on are noisy, so a side is never measured alone: short runs alternate, A B B A, each pair has its ratio, and the
- * median of these is what counts. Both sides run on the same processors and see the same random offsets.
+ * A measurement is a pair of *sides* that do the same number of the same operations, ours and a
+ * yardstick. The machines that this runs on are noisy, so a side is never measured alone: short
+ * runs alternate, A B B A, each pair has its ratio, and the median of these is what counts. Both
+ * sides run on the same processors and see the same random offsets.
  *
- * What is missing (a peer that is not installed, our daemon while it does not exist) has a row that says so.
+ * What is missing (a peer that is not installed, our daemon while it does not exist) has a row that
+ * says so.
  */
 #pragma once
 
@@ -35,7 +37,10 @@ enum {
 struct bench_side {
 	const char *name;
 
-	/* Does @op_count operations, to the end. Negative errno; -EIO where a result or the data read was wrong. */
+	/*
+	 * Does @op_count operations, to the end. Negative errno; -EIO where a result or the data
+	 * read was wrong.
+	 */
 	int (*run)(void *context, uint64_t op_count, uint64_t seed);
 	void *context;
 };
@@ -44,7 +49,8 @@ struct bench_row {
 	const char *name;
 	const char *unit;
 	const char *yardstick_name;
-	const char *absent; /* what is missing and how to get it, or NULL; no run then has both sides */
+	/* what is missing and how to get it, or NULL; no run then has both sides */
+	const char *absent;
 	unsigned pair_count;
 	double ours[BENCH_PAIRS_MAX]; /* operations a second; 0 where that side is missing */
 	double yardstick[BENCH_PAIRS_MAX];
@@ -69,11 +75,12 @@ struct bench {
 };
 
 /*
- * Measures @ours against @yardstick and adds the row. Either may be NULL: then @absent says what is missing, and the other
- * is measured alone. Does nothing where the row is not wanted. Negative: a side failed; there is no row, and it was said why.
+ * Measures @ours against @yardstick and adds the row. Either may be NULL: then @absent says what is
+ * missing, and the other is measured alone. Does nothing where the row is not wanted. Negative: a
+ * side failed; there is no row, and it was said why.
  */
-int bench_pair(struct bench *bench, const char *name, const struct bench_side *ours, const struct bench_side *yardstick,
-	const char *absent);
+int bench_pair(struct bench *bench, const char *name, const struct bench_side *ours,
+	const struct bench_side *yardstick, const char *absent);
 
 /* Whether the row called @name is wanted. bench_pair() asks by itself. */
 bool bench_wants(const struct bench *bench, const char *name);
@@ -84,7 +91,9 @@ int bench_socket(struct bench *bench);
 
 /* ---- bench_results.c ---- */
 
-/* The median of the ratios of @row, with its lower and upper quartile; 0 where a side is missing. */
+/*
+ * The median of the ratios of @row, with its lower and upper quartile; 0 where a side is missing.
+ */
 struct bench_ratio {
 	double median, low, high;
 };
@@ -95,10 +104,16 @@ void bench_results_print(const struct bench *bench);
 
 /* ---- bench_process.c ---- */
 
-/* Runs this process, and those it makes from now on, on the @cpu-th of the processors that it may use, if there is one. */
+/*
+ * Runs this process, and those it makes from now on, on the @cpu-th of the processors that it may
+ * use, if there is one.
+ */
 void bench_pin(unsigned cpu);
 
-/* Has @path removed when the benchmark ends, on an interrupt as well. @path stays the caller's and must stay. */
+/*
+ * Has @path removed when the benchmark ends, on an interrupt as well. @path stays the caller's and
+ * must stay.
+ */
 void bench_remove_later(const char *path);
 void bench_remove_now(void);
 
@@ -111,11 +126,18 @@ struct bench_server {
 	unsigned tries;
 };
 
-/* Starts @arguments as a server on its processor. It ends with this process, or with bench_server_stop() before. */
-int bench_server_start(struct bench_server *server, const char *socket_path, const char *const arguments[]);
+/*
+ * Starts @arguments as a server on its processor. It ends with this process, or with
+ * bench_server_stop() before.
+ */
+int bench_server_start(struct bench_server *server, const char *socket_path,
+	const char *const arguments[]);
 void bench_server_stop(struct bench_server *server);
 
-/* Connecting failed: waits a little. False when it makes no sense any more: the server has ended, or takes too long. */
+/*
+ * Connecting failed: waits a little. False when it makes no sense any more: the server has ended,
+ * or takes too long.
+ */
 bool bench_server_retry(struct bench_server *server);
 
 /* ---- bench_data.c ---- */
@@ -141,7 +163,8 @@ static inline uint64_t bench_reads_next(struct bench_reads *reads, unsigned inde
 	reads->random ^= reads->random << 13;
 	reads->random ^= reads->random >> 7;
 	reads->random ^= reads->random << 17;
-	return reads->expected[index] = (reads->random & (BENCH_DATA_BLOCKS - 1)) * BENCH_BLOCK_SIZE;
+	return reads->expected[index] =
+		       (reads->random & (BENCH_DATA_BLOCKS - 1)) * BENCH_BLOCK_SIZE;
 }
 
 static inline uint8_t *bench_reads_buffer(const struct bench_reads *reads, unsigned index)
@@ -149,8 +172,12 @@ static inline uint8_t *bench_reads_buffer(const struct bench_reads *reads, unsig
 	return reads->buffers + (size_t)index * BENCH_BLOCK_SIZE;
 }
 
-/* Whether buffer @index now has the block that it was to have: each block begins with its own offset. */
-static inline bool bench_reads_right(const struct bench_reads *reads, unsigned index, int64_t result)
+/*
+ * Whether buffer @index now has the block that it was to have: each block begins with its own
+ * offset.
+ */
+static inline bool bench_reads_right(const struct bench_reads *reads, unsigned index,
+	int64_t result)
 {
 	const uint64_t *found = (const uint64_t *)bench_reads_buffer(reads, index);
 
@@ -173,8 +200,12 @@ struct bench_proactor {
 	struct bench_reads reads;
 };
 
-/* -EOPNOTSUPP: no such driver is linked. Else as proactor_new() and proactor_attach(); deinit is right after a failure too. */
-int bench_proactor_init(struct bench_proactor *load, const struct proactor_options *options, int data_fd);
+/*
+ * -EOPNOTSUPP: no such driver is linked. Else as proactor_new() and proactor_attach(); deinit is
+ * right after a failure too.
+ */
+int bench_proactor_init(struct bench_proactor *load, const struct proactor_options *options,
+	int data_fd);
 void bench_proactor_deinit(struct bench_proactor *load);
 
 /* A side's run; @context is a struct bench_proactor. */
@@ -185,7 +216,10 @@ int bench_proactor_run(void *context, uint64_t op_count, uint64_t seed);
 /* What is missing for it, or NULL. */
 const char *bench_nbd_absent(void);
 
-/* Starts nbdkit on the data file and connects. Then bench_nbd_run() is a side's run with the context given. */
+/*
+ * Starts nbdkit on the data file and connects. Then bench_nbd_run() is a side's run with the
+ * context given.
+ */
 int bench_nbd_new(void **ret_context, const struct bench *bench);
 void bench_nbd_free(void *context);
 int bench_nbd_run(void *context, uint64_t op_count, uint64_t seed);

@@ -1,8 +1,10 @@
 /*
- * The data that is read: one file of random bytes, larger than any processor cache, all of it in the page cache.
+ * The data that is read: one file of random bytes, larger than any processor cache, all of it in
+ * the page cache.
  *
- * Each block begins with its own offset, so that every read of the benchmark is checked for a word: a side that is fast
- * because it reads something else, or nothing, fails. Both sides pay the same few nanoseconds for it.
+ * Each block begins with its own offset, so that every read of the benchmark is checked for a word:
+ * a side that is fast because it reads something else, or nothing, fails. Both sides pay the same
+ * few nanoseconds for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +17,11 @@
 #include "base/cleanup.h"
 #include "tests/bench/bench.h"
 
-enum { CHUNK_BLOCKS = 256, CHUNK_SIZE = CHUNK_BLOCKS * BENCH_BLOCK_SIZE, CHUNKS = BENCH_DATA_BLOCKS / CHUNK_BLOCKS };
+enum {
+	CHUNK_BLOCKS = 256,
+	CHUNK_SIZE = CHUNK_BLOCKS * BENCH_BLOCK_SIZE,
+	CHUNKS = BENCH_DATA_BLOCKS / CHUNK_BLOCKS
+};
 
 static int write_chunk(int fd, uint8_t *bytes, uint64_t offset)
 {
@@ -88,7 +94,8 @@ int bench_reads_init(struct bench_reads *reads)
 	*reads = (struct bench_reads){.buffers = aligned_alloc(BENCH_BLOCK_SIZE, size)};
 	if (!reads->buffers)
 		return -ENOMEM;
-	memset(reads->buffers, 0xff, size); /* touched before it is measured, and no block's beginning */
+	/* touched before it is measured, and no block's beginning */
+	memset(reads->buffers, 0xff, size);
 	return 0;
 }
 

@@ -1,9 +1,11 @@
 /*
- * The io_uring driver against the loop that one would write by hand with liburing, in the same process and thread.
+ * The io_uring driver against the loop that one would write by hand with liburing, in the same
+ * process and thread.
  *
- * The yardstick is made with the same features as ours: one issuer, deferred task work, no indirection array, a registered
- * ring, queues of the same sizes. It is what a program that needs nothing but this could do; what a proactor costs beyond
- * it are keys, checks and the freedom to run on another engine.
+ * The yardstick is made with the same features as ours: one issuer, deferred task work, no
+ * indirection array, a registered ring, queues of the same sizes. It is what a program that needs
+ * nothing but this could do; what a proactor costs beyond it are keys, checks and the freedom to
+ * run on another engine.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -24,12 +26,15 @@ struct yardstick {
 	struct bench_reads reads;
 };
 
-/* By hand: io_uring_queue_init_params() of liburing 2.3 writes an indirection array where there is none. */
+/*
+ * By hand: io_uring_queue_init_params() of liburing 2.3 writes an indirection array where there is
+ * none.
+ */
 static int ring_init(struct io_uring *ring)
 {
 	struct io_uring_params params = {
-		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-			SETUP_NO_SQARRAY | IORING_SETUP_CQSIZE,
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			IORING_SETUP_SUBMIT_ALL | SETUP_NO_SQARRAY | IORING_SETUP_CQSIZE,
 		.cq_entries = COMPLETIONS_PER_SUBMISSION * BENCH_RING_ENTRIES,
 	};
 	int fd = io_uring_setup(BENCH_RING_ENTRIES, &params), r;
@@ -53,8 +58,8 @@ static inline void prepare(struct yardstick *yardstick, unsigned index)
 	if (yardstick->operation == BENCH_NOP)
 		io_uring_prep_nop(sqe);
 	else
-		io_uring_prep_read(sqe, yardstick->fd, bench_reads_buffer(&yardstick->reads, index), BENCH_BLOCK_SIZE,
-			bench_reads_next(&yardstick->reads, index));
+		io_uring_prep_read(sqe, yardstick->fd, bench_reads_buffer(&yardstick->reads, index),
+			BENCH_BLOCK_SIZE, bench_reads_next(&yardstick->reads, index));
 	io_uring_sqe_set_data64(sqe, index);
 }
 
@@ -114,7 +119,8 @@ static int measure(struct bench *bench, struct bench_proactor *ours, struct yard
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(rows); i++) {
 		ours->operation = yardstick->operation = rows[i].operation;
 		ours->depth = yardstick->depth = rows[i].depth;
-		r = bench_pair(bench, rows[i].name, &(struct bench_side){"libproactor", bench_proactor_run, ours},
+		r = bench_pair(bench, rows[i].name,
+			&(struct bench_side){"libproactor", bench_proactor_run, ours},
 			&(struct bench_side){"liburing", yardstick_run, yardstick}, NULL);
 	}
 	return r;

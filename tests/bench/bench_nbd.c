@@ -1,9 +1,11 @@
 /*
- * The peer: nbdkit, whose file plugin serves the same data file over a Unix socket, and libnbd, its asynchronous client.
+ * The peer: nbdkit, whose file plugin serves the same data file over a Unix socket, and libnbd, its
+ * asynchronous client.
  *
- * Both at their best: requests are issued as soon as there is room, replies are simple ones (a third faster than structured
- * ones), the buffer is not cleared before each read, the checks of misuse are off. nbdkit's threads stay on the processor of
- * servers, where they are as fast as on both.
+ * Both at their best: requests are issued as soon as there is room, replies are simple ones (a
+ * third faster than structured ones), the buffer is not cleared before each read, the checks of
+ * misuse are off. nbdkit's threads stay on the processor of servers, where they are as fast as on
+ * both.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -54,7 +56,8 @@ static int connect_once(struct nbd *nbd)
 	nbd->handle = nbd_create();
 	if (!nbd->handle)
 		return -ENOMEM;
-	if (nbd_set_pread_initialize(nbd->handle, false) < 0 || nbd_set_strict_mode(nbd->handle, 0) < 0 ||
+	if (nbd_set_pread_initialize(nbd->handle, false) < 0 ||
+		nbd_set_strict_mode(nbd->handle, 0) < 0 ||
 		nbd_set_request_structured_replies(nbd->handle, false) < 0 ||
 		nbd_connect_unix(nbd->handle, nbd->socket_path) < 0)
 		return -ECONNREFUSED;
@@ -63,12 +66,12 @@ static int connect_once(struct nbd *nbd)
 
 static int start_and_connect(struct nbd *nbd, const struct bench *bench)
 {
-	const char *const arguments[] = {
-		"nbdkit", "--foreground", "--readonly", "--unix", nbd->socket_path, "file", bench->data_path, NULL};
+	const char *const arguments[] = {"nbdkit", "--foreground", "--readonly", "--unix",
+		nbd->socket_path, "file", bench->data_path, NULL};
 	int r;
 
-	if ((size_t)snprintf(nbd->socket_path, sizeof(nbd->socket_path), "%s/nbdkit.socket", bench->options.folder) >=
-		sizeof(nbd->socket_path))
+	if ((size_t)snprintf(nbd->socket_path, sizeof(nbd->socket_path), "%s/nbdkit.socket",
+		    bench->options.folder) >= sizeof(nbd->socket_path))
 		return -ENAMETOOLONG;
 	r = bench_reads_init(&nbd->reads);
 	if (r < 0)
@@ -80,7 +83,8 @@ static int start_and_connect(struct nbd *nbd, const struct bench *bench)
 		r = connect_once(nbd);
 	while (r == -ECONNREFUSED && bench_server_retry(&nbd->server));
 	if (r < 0)
-		fprintf(stderr, "bench: nbdkit: %s\n", nbd_get_error() ? nbd_get_error() : "no connection");
+		fprintf(stderr, "bench: nbdkit: %s\n",
+			nbd_get_error() ? nbd_get_error() : "no connection");
 	return r;
 }
 

@@ -1,6 +1,7 @@
 /*
- * Our side: a program written to proactor.h that keeps a number of operations in flight. The driver is the caller's choice;
- * the loop is the same for all, as it would be in any program: push, poll, pop, push again.
+ * Our side: a program written to proactor.h that keeps a number of operations in flight. The driver
+ * is the caller's choice; the loop is the same for all, as it would be in any program: push, poll,
+ * pop, push again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,8 @@
 #include "driver/proactor.h"
 #include "tests/bench/bench.h"
 
-int bench_proactor_init(struct bench_proactor *load, const struct proactor_options *options, int data_fd)
+int bench_proactor_init(struct bench_proactor *load, const struct proactor_options *options,
+	int data_fd)
 {
 	int r, fd;
 
@@ -54,11 +56,13 @@ static struct proactor_op next_operation(struct bench_proactor *load, unsigned i
 	};
 }
 
-static bool is_right(const struct bench_proactor *load, const struct proactor_completion *completion)
+static bool is_right(const struct bench_proactor *load,
+	const struct proactor_completion *completion)
 {
 	if (load->operation == BENCH_NOP)
 		return completion->result == 0;
-	return bench_reads_right(&load->reads, (unsigned)(uintptr_t)completion->context, completion->result);
+	return bench_reads_right(&load->reads, (unsigned)(uintptr_t)completion->context,
+		completion->result);
 }
 
 static int start(struct bench_proactor *load, unsigned index)

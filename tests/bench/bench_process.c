@@ -1,8 +1,9 @@
 /*
  * Processors and processes: who runs where, and that nothing is left behind.
  *
- * Everything that measures runs on one processor and every server on another, ours and the peers' alike. Servers are children
- * that the kernel ends with us (PR_SET_PDEATHSIG), so that even a killed benchmark leaves none.
+ * Everything that measures runs on one processor and every server on another, ours and the peers'
+ * alike. Servers are children that the kernel ends with us (PR_SET_PDEATHSIG), so that even a
+ * killed benchmark leaves none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -94,7 +95,8 @@ static void become_server(const char *const arguments[], pid_t parent)
 	_exit(127);
 }
 
-int bench_server_start(struct bench_server *server, const char *socket_path, const char *const arguments[])
+int bench_server_start(struct bench_server *server, const char *socket_path,
+	const char *const arguments[])
 {
 	pid_t parent = getpid(), pid;
 

@@ -1,9 +1,9 @@
 /*
  * What came out: build/bench/results.json for programs, a table for people.
  *
- * The file is a list of objects: name; ours and yardstick, in `unit`, medians over the runs; ratio, the median of the ratios
- * of the pairs, ours ÷ yardstick, with its quartiles; runs, the pairs themselves. What was not measured is null, and
- * `absent` then says what is missing.
+ * The file is a list of objects: name; ours and yardstick, in `unit`, medians over the runs; ratio,
+ * the median of the ratios of the pairs, ours ÷ yardstick, with its quartiles; runs, the pairs
+ * themselves. What was not measured is null, and `absent` then says what is missing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -133,14 +133,16 @@ static void print_row(const struct bench_row *row)
 
 void bench_results_print(const struct bench *bench)
 {
-	printf("\n%6s  %-15s  %-32s %11s %11s  unit, yardstick; %u pairs of runs each, medians\n", "ratio",
-		"[quartiles]", "name", "ours", "yardstick", bench->row_count ? bench->rows[0].pair_count : 0);
+	printf("\n%6s  %-15s  %-32s %11s %11s  unit, yardstick; %u pairs of runs each, medians\n",
+		"ratio", "[quartiles]", "name", "ours", "yardstick",
+		bench->row_count ? bench->rows[0].pair_count : 0);
 	for (unsigned absent = 0; absent < 2; absent++)
 		for (unsigned i = 0; i < bench->row_count; i++)
 			if (!bench->rows[i].absent == !absent)
 				print_row(&bench->rows[i]);
 	for (unsigned i = 0; i < bench->row_count; i++)
 		if (bench->rows[i].absent)
-			fprintf(stderr, "bench: NOT COMPARED: %s: %s\n", bench->rows[i].name, bench->rows[i].absent);
+			fprintf(stderr, "bench: NOT COMPARED: %s: %s\n", bench->rows[i].name,
+				bench->rows[i].absent);
 	printf("\nwritten to %s\n", bench->options.results);
 }

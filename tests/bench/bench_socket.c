@@ -1,9 +1,11 @@
 /*
- * Through the daemon: the same loop over proactor.h as in-process, with the driver that talks to proactord over its socket.
+ * Through the daemon: the same loop over proactor.h as in-process, with the driver that talks to
+ * proactord over its socket.
  *
- * Yardsticks: nbdkit, a server of blocks over such a socket, for reads; for operations that do nothing, two processes that
- * send a byte string of a call's size to and fro with blocking calls. No protocol can answer one call faster than that; many
- * in flight can, which is what the row at depth 32 is about.
+ * Yardsticks: nbdkit, a server of blocks over such a socket, for reads; for operations that do
+ * nothing, two processes that send a byte string of a call's size to and fro with blocking calls.
+ * No protocol can answer one call faster than that; many in flight can, which is what the row at
+ * depth 32 is about.
  */
 #include <errno.h>
 #include <signal.h>
@@ -108,15 +110,16 @@ static int remote_connect(struct remote *remote, const struct bench *bench)
 /* Starts the daemon and connects, or finds out what is missing for that. */
 static int remote_init(struct remote *remote, const struct bench *bench)
 {
-	const char *const arguments[] = {bench->options.daemon_path, "--socket", remote->socket_path, NULL};
+	const char *const arguments[] = {
+		bench->options.daemon_path, "--socket", remote->socket_path, NULL};
 	int r;
 
-	if ((size_t)snprintf(remote->socket_path, sizeof(remote->socket_path), "%s/proactord.socket",
-		    bench->options.folder) >= sizeof(remote->socket_path))
+	if ((size_t)snprintf(remote->socket_path, sizeof(remote->socket_path),
+		    "%s/proactord.socket", bench->options.folder) >= sizeof(remote->socket_path))
 		return -ENAMETOOLONG;
 	if (access(bench->options.daemon_path, X_OK) < 0) {
-		snprintf(remote->absent, sizeof(remote->absent), "OUR DAEMON IS MISSING: there is no %.400s",
-			bench->options.daemon_path);
+		snprintf(remote->absent, sizeof(remote->absent),
+			"OUR DAEMON IS MISSING: there is no %.400s", bench->options.daemon_path);
 		return 0;
 	}
 	r = bench_server_start(&remote->server, remote->socket_path, arguments);
@@ -125,7 +128,8 @@ static int remote_init(struct remote *remote, const struct bench *bench)
 	r = remote_connect(remote, bench);
 	if (r != -EOPNOTSUPP)
 		return r;
-	snprintf(remote->absent, sizeof(remote->absent), "OUR CLIENT LIBRARY IS MISSING: not linked in");
+	snprintf(remote->absent, sizeof(remote->absent),
+		"OUR CLIENT LIBRARY IS MISSING: not linked in");
 	return 0;
 }
 

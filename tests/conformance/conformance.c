@@ -53,7 +53,10 @@ void stop(struct proactor *proactor)
 
 /* ---- operations ---- */
 
-/* The context of each operation that launch() and run() push: something that the driver cannot guess. */
+/*
+ * The context of each operation that launch() and run() push: something that the driver cannot
+ * guess.
+ */
 static void *context_of(const struct proactor_op *op)
 {
 	return op->context ? op->context : (void *)(uintptr_t)(0x1000 + op->opcode);
@@ -67,7 +70,8 @@ uint64_t launch(struct proactor *proactor, struct proactor_op op)
 
 	op.context = context_of(&op);
 	r = must(proactor_push(proactor, &op, &key, &ready));
-	ck_assert_msg(r == PROACTOR_PENDING, "opcode %u is READY with %s", op.opcode, result_text(ready.result));
+	ck_assert_msg(r == PROACTOR_PENDING, "opcode %u is READY with %s", op.opcode,
+		result_text(ready.result));
 	ck_assert_uint_ne(key, 0);
 	return key;
 }
@@ -211,7 +215,8 @@ struct proactor_address local_address(int domain)
 	default:
 		*(struct sockaddr_un *)any = (struct sockaddr_un){.sun_family = AF_UNIX};
 		/* absolute: whose working directory counts is for a test of its own */
-		ck_assert_ptr_nonnull(getcwd(((struct sockaddr_un *)any)->sun_path, sizeof(address.storage) / 2));
+		ck_assert_ptr_nonnull(getcwd(((struct sockaddr_un *)any)->sun_path,
+			sizeof(address.storage) / 2));
 		strcat(((struct sockaddr_un *)any)->sun_path, "/listener");
 		address.size = sizeof(struct sockaddr_un);
 	}

@@ -1,9 +1,10 @@
 /*
  * What every driver must do, said once.
  *
- * The suite is written to proactor.h alone: no test knows which driver it runs on. Which one that is, the program is told when
- * it is started (main.c has the table). What cannot be seen from outside a process has in_process tests, and those are
- * few: the rest is the definition of the product.
+ * The suite is written to proactor.h alone: no test knows which driver it runs on. Which one that
+ * is, the program is told when it is started (main.c has the table). What cannot be seen from
+ * outside a process has in_process tests, and those are few: the rest is the definition of the
+ * product.
  */
 #pragma once
 
@@ -23,9 +24,10 @@
 
 struct engine {
 	const char *name;
-	uint32_t driver;                /* enum proactor_driver */
-	const char *environment_prefix; /* what PROACTOR_DRIVER is set to, the socket's path apart */
-	bool in_process;                /* files are descriptors of this process, and so on */
+	uint32_t driver; /* enum proactor_driver */
+	/* what PROACTOR_DRIVER is set to, the socket's path apart */
+	const char *environment_prefix;
+	bool in_process; /* files are descriptors of this process, and so on */
 	bool (*start)(const char *program);
 	bool (*stop)(void);
 };
@@ -64,7 +66,10 @@ void stop(struct proactor *proactor);
 /* Pushes @op, which must not be done yet. Gives its key. */
 uint64_t launch(struct proactor *proactor, struct proactor_op op);
 
-/* Waits for the entry of @key, pops it and gives the result. Entries of others are kept for their own await(). */
+/*
+ * Waits for the entry of @key, pops it and gives the result. Entries of others are kept for their
+ * own await().
+ */
 int64_t await(struct proactor *proactor, uint64_t key);
 
 /* Whether the entry of @key came while another one was awaited: then await() will not wait. */
@@ -97,7 +102,10 @@ int64_t silent_pipe(struct proactor *proactor, int *ret_writer);
 /* One end of a connected pair of Unix stream sockets; the other stays a descriptor. */
 int64_t stream(struct proactor *proactor, int *ret_peer);
 
-/* A socket of @domain that listens, and its address. For AF_UNIX it is "listener" in the working directory. */
+/*
+ * A socket of @domain that listens, and its address. For AF_UNIX it is "listener" in the working
+ * directory.
+ */
 int64_t listener(struct proactor *proactor, int domain, struct proactor_address *ret_address);
 
 /* A socket address with nothing else in it; 127.0.0.1 or ::1 with no port, or as above. */

@@ -1,7 +1,8 @@
 /*
  * conformance DRIVER [PROACTORD]: runs the suite on one driver.
  *
- * A new driver is a line in the table, with functions to start and stop what it needs outside of this process.
+ * A new driver is a line in the table, with functions to start and stop what it needs outside of
+ * this process.
  */
 #include "tests/conformance/conformance.h"
 
@@ -51,7 +52,8 @@ static bool daemon_start(const char *program)
 		perror(program);
 		_exit(127);
 	}
-	for (int waited = 0; waited < DAEMON_START_MS && waitpid(daemon_pid, NULL, WNOHANG) == 0; waited++) {
+	for (int waited = 0; waited < DAEMON_START_MS && waitpid(daemon_pid, NULL, WNOHANG) == 0;
+		waited++) {
 		if (daemon_accepts())
 			return true;
 		usleep(1000);

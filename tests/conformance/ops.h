@@ -33,7 +33,8 @@ static inline struct proactor_op op_read(int64_t file, void *data, size_t size, 
 	return (struct proactor_op){.opcode = PROACTOR_READ, .read = {file, data, size, offset}};
 }
 
-static inline struct proactor_op op_write(int64_t file, const void *data, size_t size, int64_t offset)
+static inline struct proactor_op op_write(int64_t file, const void *data, size_t size,
+	int64_t offset)
 {
 	return (struct proactor_op){.opcode = PROACTOR_WRITE, .write = {file, data, size, offset}};
 }
@@ -43,7 +44,8 @@ static inline struct proactor_op op_fsync(int64_t file, uint32_t data_only)
 	return (struct proactor_op){.opcode = PROACTOR_FSYNC, .fsync = {file, data_only}};
 }
 
-static inline struct proactor_op op_stat(int64_t dir, const char *path, uint32_t flags, struct statx *stat)
+static inline struct proactor_op op_stat(int64_t dir, const char *path, uint32_t flags,
+	struct statx *stat)
 {
 	return (struct proactor_op){
 		.opcode = PROACTOR_STAT,
@@ -86,7 +88,8 @@ static inline struct proactor_op op_recv(int64_t file, void *data, size_t size, 
 	return (struct proactor_op){.opcode = PROACTOR_RECV, .recv = {file, data, size, flags}};
 }
 
-static inline struct proactor_op op_send(int64_t file, const void *data, size_t size, uint32_t flags)
+static inline struct proactor_op op_send(int64_t file, const void *data, size_t size,
+	uint32_t flags)
 {
 	return (struct proactor_op){.opcode = PROACTOR_SEND, .send = {file, data, size, flags}};
 }

@@ -1,4 +1,6 @@
-/* Cancelling: at every moment of an operation's life, and each one still ends in exactly one entry. */
+/*
+ * Cancelling: at every moment of an operation's life, and each one still ends in exactly one entry.
+ */
 #include "tests/conformance/conformance.h"
 
 #include <poll.h>
@@ -41,7 +43,8 @@ static struct proactor_op silent_op(struct silence *silence, int kind)
 {
 	switch (kind) {
 	case RECV: return op_recv(silence->files[kind], silence->bytes[kind], 8, 0);
-	case READ_PIPE: return op_read(silence->files[kind], silence->bytes[kind], 8, PROACTOR_CURRENT);
+	case READ_PIPE:
+		return op_read(silence->files[kind], silence->bytes[kind], 8, PROACTOR_CURRENT);
 	case POLL: return op_poll(silence->files[kind], POLLIN);
 	case TIMEOUT: return op_timeout(1000 * NSEC_PER_SEC);
 	default: return op_accept(silence->files[kind], NULL);
@@ -255,8 +258,8 @@ START_TEST(race_with_a_timeout_has_one_end)
 		(void)proactor_poll(proactor, &no_time, &entry, 1);
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 		result = proactor_cancel(proactor, key);
-		ck_assert_msg(result == PROACTOR_CANCEL_REQUESTED || result == PROACTOR_CANCEL_DONE, "%s",
-			result_text(result));
+		ck_assert_msg(result == PROACTOR_CANCEL_REQUESTED || result == PROACTOR_CANCEL_DONE,
+			"%s", result_text(result));
 		if (result == PROACTOR_CANCEL_DONE) {
 			struct proactor_completion completion;
 
@@ -264,7 +267,8 @@ START_TEST(race_with_a_timeout_has_one_end)
 			assert_result(completion.result, 0);
 		} else {
 			result = await(proactor, key);
-			ck_assert_msg(result == 0 || result == -ECANCELED, "%s", result_text(result));
+			ck_assert_msg(result == 0 || result == -ECANCELED, "%s",
+				result_text(result));
 		}
 		assert_result(proactor_cancel(proactor, key), -ENOENT);
 	}

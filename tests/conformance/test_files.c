@@ -168,7 +168,8 @@ START_TEST(many_at_once_do_not_mix)
 	/* in batches of what await() keeps at most */
 	for (int batch = 0; batch < COUNT; batch += 50) {
 		for (int i = batch; i < batch + 50; i++)
-			keys[i] = launch(proactor, op_write(file, bytes + i * SIZE, SIZE, i * SIZE));
+			keys[i] =
+				launch(proactor, op_write(file, bytes + i * SIZE, SIZE, i * SIZE));
 		for (int i = batch + 49; i >= batch; i--)
 			assert_result(await(proactor, keys[i]), SIZE);
 		for (int i = batch; i < batch + 50; i++)
@@ -307,8 +308,8 @@ static void refuse_file(struct proactor *proactor, int64_t file)
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
 		int64_t result = run(proactor, ops[i]);
 
-		ck_assert_msg(result == -EBADF, "opcode %u on file %" PRId64 ": %s", ops[i].opcode, file,
-			result_text(result));
+		ck_assert_msg(result == -EBADF, "opcode %u on file %" PRId64 ": %s", ops[i].opcode,
+			file, result_text(result));
 	}
 }
 

@@ -112,8 +112,8 @@ START_TEST(memory_is_the_callers_again_after_free)
 	struct proactor *proactor = start_with_capacity(8);
 	struct proactor_address address;
 	int writer, peer, client;
-	int64_t files[] = {
-		silent_pipe(proactor, &writer), stream(proactor, &peer), listener(proactor, AF_INET, &address)};
+	int64_t files[] = {silent_pipe(proactor, &writer), stream(proactor, &peer),
+		listener(proactor, AF_INET, &address)};
 
 	memset(bytes, 0xee, sizeof(bytes));
 	memset(poison, 0xee, sizeof(poison));
@@ -153,7 +153,8 @@ START_TEST(what_never_reached_the_engine_can_be_freed)
 		char bytes[10];
 
 		for (int j = 0; j < i; j++) {
-			(void)launch(proactor, op_read(file, bytes, sizeof(bytes), PROACTOR_CURRENT));
+			(void)launch(proactor,
+				op_read(file, bytes, sizeof(bytes), PROACTOR_CURRENT));
 			(void)launch(proactor, op_nop());
 		}
 		proactor_free(proactor);
@@ -174,8 +175,8 @@ START_TEST(entries_that_nobody_popped_can_be_freed)
 
 	socket_file = must(run(proactor, op_socket(AF_UNIX, SOCK_STREAM)));
 	for (int i = 0; i < 10; i++) {
-		struct proactor_op ops[] = {
-			op_nop(), op_connect(socket_file, &address), op_stat(PROACTOR_CWD, "file", 0, &stat)};
+		struct proactor_op ops[] = {op_nop(), op_connect(socket_file, &address),
+			op_stat(PROACTOR_CWD, "file", 0, &stat)};
 		struct proactor_completion ready;
 		uint64_t key;
 
@@ -209,15 +210,18 @@ static void *play(void *argument)
 
 	for (int i = 0; i < player->rounds; i++) {
 		uint32_t ball = (uint32_t)i, caught = 0;
-		uint64_t key = launch(proactor, op_read(in, &caught, sizeof(caught), PROACTOR_CURRENT));
+		uint64_t key =
+			launch(proactor, op_read(in, &caught, sizeof(caught), PROACTOR_CURRENT));
 
 		if (player->starts)
-			player->failed |=
-				run(proactor, op_write(out, &ball, sizeof(ball), PROACTOR_CURRENT)) != sizeof(ball);
+			player->failed |= run(proactor,
+						  op_write(out, &ball, sizeof(ball),
+							  PROACTOR_CURRENT)) != sizeof(ball);
 		player->failed |= await(proactor, key) != sizeof(caught) || caught != ball;
 		if (!player->starts)
-			player->failed |=
-				run(proactor, op_write(out, &ball, sizeof(ball), PROACTOR_CURRENT)) != sizeof(ball);
+			player->failed |= run(proactor,
+						  op_write(out, &ball, sizeof(ball),
+							  PROACTOR_CURRENT)) != sizeof(ball);
 	}
 	close_file(proactor, in);
 	close_file(proactor, out);
@@ -233,7 +237,8 @@ START_TEST(two_proactors_in_two_threads_do_not_meet)
 
 	must(pipe2(there, O_CLOEXEC));
 	must(pipe2(back, O_CLOEXEC));
-	players[0] = (struct player){.in = back[0], .out = there[1], .rounds = rounds, .starts = true};
+	players[0] =
+		(struct player){.in = back[0], .out = there[1], .rounds = rounds, .starts = true};
 	players[1] = (struct player){.in = there[0], .out = back[1], .rounds = rounds};
 	ck_assert_int_eq(pthread_create(&thread, NULL, play, &players[1]), 0);
 	(void)play(&players[0]);
@@ -246,7 +251,8 @@ END_TEST
 START_TEST(two_proactors_in_one_thread_have_their_own_keys)
 {
 	struct proactor *a = start(), *b = start();
-	uint64_t key_a = launch(a, op_timeout(1000 * NSEC_PER_SEC)), key_b = launch(b, op_timeout(1));
+	uint64_t key_a = launch(a, op_timeout(1000 * NSEC_PER_SEC)),
+		 key_b = launch(b, op_timeout(1));
 
 	assert_result(await(b, key_b), 0);
 	expect_quiet(a);

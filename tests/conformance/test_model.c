@@ -1,12 +1,14 @@
 /*
  * Random operations against a model.
  *
- * A file of fixed size and its copy in memory; up to MODEL_MAX operations in flight: nops, timeouts, reads and writes at random
- * places, cancelled at random, waited for at random, popped at once or late. What is written to does not overlap with
- * anything else in flight, so that each result is known beforehand:
+ * A file of fixed size and its copy in memory; up to MODEL_MAX operations in flight: nops,
+ * timeouts, reads and writes at random places, cancelled at random, waited for at random, popped at
+ * once or late. What is written to does not overlap with anything else in flight, so that each
+ * result is known beforehand:
  *
  *  - each operation makes exactly one entry, with its key and context, and is popped exactly once
- *  - a result is the one expected, or -ECANCELED where somebody asked for that; a cancelled write has written nothing
+ *  - a result is the one expected, or -ECANCELED where somebody asked for that; a cancelled write
+ *    has written nothing
  *  - keys of what was popped are unknown; the counters agree with the model after every step
  *
  * Prints its seed; SEED= repeats a run, as far as the kernel's timing lets it.
@@ -71,7 +73,8 @@ static bool collides(const struct model *model, const struct flight *flight)
 		bool both_read = flight->opcode == PROACTOR_READ && other->opcode == PROACTOR_READ;
 
 		if (other->state != UNUSED && !both_read && other->size > 0 &&
-			flight->offset < other->offset + other->size && other->offset < flight->offset + flight->size)
+			flight->offset < other->offset + other->size &&
+			other->offset < flight->offset + flight->size)
 			return true;
 	}
 	return false;
@@ -86,7 +89,9 @@ static bool choose_place(struct model *model, struct flight *flight)
 		return false;
 	if (collides(model, flight))
 		return false;
-	flight->expected = flight->offset >= FILE_SIZE ? 0 : (int64_t)MIN(flight->size, FILE_SIZE - flight->offset);
+	flight->expected = flight->offset >= FILE_SIZE
+		? 0
+		: (int64_t)MIN(flight->size, FILE_SIZE - flight->offset);
 	if (flight->opcode == PROACTOR_READ)
 		memcpy(flight->previous, model->content + MIN(flight->offset, (size_t)FILE_SIZE),
 			(size_t)flight->expected);
@@ -98,16 +103,20 @@ static bool choose_place(struct model *model, struct flight *flight)
 static struct proactor_op choose_op(struct model *model, struct flight *flight)
 {
 	switch (flight->opcode) {
-	case PROACTOR_TIMEOUT: return op_timeout(any(model, 4) == 0 ? UINT64_MAX : any(model, 2000000));
-	case PROACTOR_READ: return op_read(model->file, flight->bytes, flight->size, (int64_t)flight->offset);
-	case PROACTOR_WRITE: return op_write(model->file, flight->bytes, flight->size, (int64_t)flight->offset);
+	case PROACTOR_TIMEOUT:
+		return op_timeout(any(model, 4) == 0 ? UINT64_MAX : any(model, 2000000));
+	case PROACTOR_READ:
+		return op_read(model->file, flight->bytes, flight->size, (int64_t)flight->offset);
+	case PROACTOR_WRITE:
+		return op_write(model->file, flight->bytes, flight->size, (int64_t)flight->offset);
 	default: return op_nop();
 	}
 }
 
 static void push_one(struct model *model)
 {
-	static const uint32_t opcodes[] = {PROACTOR_NOP, PROACTOR_TIMEOUT, PROACTOR_READ, PROACTOR_WRITE};
+	static const uint32_t opcodes[] = {
+		PROACTOR_NOP, PROACTOR_TIMEOUT, PROACTOR_READ, PROACTOR_WRITE};
 	struct flight *flight = any_flight(model, UNUSED);
 	struct proactor_op op;
 
@@ -117,7 +126,8 @@ static void push_one(struct model *model)
 	flight->cancelled = false;
 	flight->size = 0;
 	flight->expected = 0;
-	if ((flight->opcode == PROACTOR_READ || flight->opcode == PROACTOR_WRITE) && !choose_place(model, flight))
+	if ((flight->opcode == PROACTOR_READ || flight->opcode == PROACTOR_WRITE) &&
+		!choose_place(model, flight))
 		return;
 	op = choose_op(model, flight);
 	op.context = flight;
@@ -159,7 +169,8 @@ static void pop_one(struct model *model, struct flight *flight)
 static void poll_some(struct model *model, const struct timespec *timeout)
 {
 	struct proactor_entry entries[16];
-	int count = proactor_poll(model->proactor, timeout, entries, 1 + any(model, ARRAY_SIZE(entries)));
+	int count = proactor_poll(model->proactor, timeout, entries,
+		1 + any(model, ARRAY_SIZE(entries)));
 
 	for (int i = 0; i < count; i++) {
 		struct flight *flight = entries[i].context;
@@ -199,7 +210,8 @@ static void cancel_one(struct model *model, enum state state)
 
 static void cancel_stale(struct model *model)
 {
-	assert_result(proactor_cancel(model->proactor, model->stale[any(model, STALE_MAX)]), -ENOENT);
+	assert_result(proactor_cancel(model->proactor, model->stale[any(model, STALE_MAX)]),
+		-ENOENT);
 }
 
 /* ---- the run ---- */
@@ -284,7 +296,8 @@ static struct model *model_new(uint32_t seed)
 START_TEST(random_operations_agree_with_the_model)
 {
 	const char *seed = getenv("SEED");
-	struct model *model = model_new(seed ? (uint32_t)strtoul(seed, NULL, 0) : (uint32_t)clock_now_ns());
+	struct model *model =
+		model_new(seed ? (uint32_t)strtoul(seed, NULL, 0) : (uint32_t)clock_now_ns());
 
 	for (int i = 0; i < (is_slow() ? STEPS / 8 : STEPS); i++)
 		step(model);

@@ -273,7 +273,10 @@ START_TEST(descriptor_is_readable_when_something_has_ended)
 		ck_assert(!readable(fd, i == 0 ? 20 : 0));
 		ck_assert_int_eq(write(writer, "x", 1), 1);
 		ck_assert(readable(fd, -1));
-		/* readable is a hint that may come early; nothing more is promised than that poll gets it in the end */
+		/*
+		 * readable is a hint that may come early; nothing more is promised than that poll
+		 * gets it in the end
+		 */
 		while (drain(proactor, &notifications) == 0)
 			ck_assert(readable(fd, -1));
 		ck_assert_int_eq(notifications, 0);
@@ -352,7 +355,8 @@ START_TEST(external_loop_misses_neither)
 	(void)drain(proactor, &notifications);
 	ck_assert_int_eq(pthread_create(&thread, NULL, call, &caller), 0);
 	while (caller.served != caller.rounds || ended != pushed) {
-		for (int i = caller.served % 20; i > 0 && caller.served != caller.rounds; i--, pushed++)
+		for (int i = caller.served % 20; i > 0 && caller.served != caller.rounds;
+			i--, pushed++)
 			(void)launch(proactor, op_timeout(20 * NSEC_PER_USEC));
 		now = drain(proactor, &notifications);
 		ended += now;

@@ -28,7 +28,8 @@ START_TEST(open_creates_with_the_mode_it_is_given)
 	int64_t file;
 
 	umask(022);
-	file = must(run(proactor, op_open_at(PROACTOR_CWD, "new", O_WRONLY | O_CREAT | O_EXCL, 0664)));
+	file = must(run(proactor,
+		op_open_at(PROACTOR_CWD, "new", O_WRONLY | O_CREAT | O_EXCL, 0664)));
 	must(stat("new", &stat_now));
 	ck_assert_uint_eq(stat_now.st_mode & 07777, 0644);
 	ck_assert_int_eq(stat_now.st_size, 0);
@@ -115,7 +116,8 @@ START_TEST(stat_of_a_path_and_of_its_file_agree)
 	ck_assert_uint_eq(by_file.stx_mask & STATX_BASIC_STATS, STATX_BASIC_STATS);
 	/* from here to the times there is nothing but what was asked for */
 	ck_assert_mem_eq(&by_path.stx_blksize, &by_file.stx_blksize, 4);
-	ck_assert_mem_eq(&by_path.stx_nlink, &by_file.stx_nlink, offsetof(struct statx, stx_attributes_mask) - 16);
+	ck_assert_mem_eq(&by_path.stx_nlink, &by_file.stx_nlink,
+		offsetof(struct statx, stx_attributes_mask) - 16);
 	ck_assert_mem_eq(&by_path.stx_atime, &by_file.stx_atime, sizeof(by_path.stx_atime));
 	ck_assert_mem_eq(&by_path.stx_ctime, &by_file.stx_ctime, 12);
 	ck_assert_mem_eq(&by_path.stx_mtime, &by_file.stx_mtime, 12);

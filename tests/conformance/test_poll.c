@@ -76,7 +76,8 @@ END_TEST
 
 START_TEST(times_that_make_no_sense_are_refused)
 {
-	static const struct timespec senseless[] = {{-1, 0}, {0, -1}, {0, 1000000000}, {LONG_MIN, 0}, {5, LONG_MAX}};
+	static const struct timespec senseless[] = {
+		{-1, 0}, {0, -1}, {0, 1000000000}, {LONG_MIN, 0}, {5, LONG_MAX}};
 	struct proactor *proactor = start();
 	struct proactor_completion completion;
 	struct proactor_entry entry;
@@ -93,7 +94,8 @@ END_TEST
 
 START_TEST(times_that_are_too_long_are_long)
 {
-	static const struct timespec ages[] = {{LONG_MAX, 999999999}, {1L << 34, 0}, {LONG_MAX / 1000000000, 0}};
+	static const struct timespec ages[] = {
+		{LONG_MAX, 999999999}, {1L << 34, 0}, {LONG_MAX / 1000000000, 0}};
 	struct proactor *proactor = start();
 	struct proactor_completion completion;
 	struct proactor_entry entry;
@@ -180,7 +182,8 @@ START_TEST(entries_can_be_popped_in_any_order_and_late)
 	for (int i = 0; i < COUNT; i++)
 		(void)launch(proactor, op_nop());
 	while (ended < COUNT)
-		ended += must(proactor_poll(proactor, NULL, entries + ended, (unsigned)(COUNT - ended)));
+		ended += must(proactor_poll(proactor, NULL, entries + ended,
+			(unsigned)(COUNT - ended)));
 	/* meanwhile others come and go */
 	assert_result(run(proactor, op_timeout(1)), 0);
 	for (int i = COUNT - 1; i >= 0; i--)
@@ -222,7 +225,8 @@ static void on_alarm(int signal)
 
 static void storm(long interval_us)
 {
-	struct itimerval timer = {.it_interval.tv_usec = interval_us, .it_value.tv_usec = interval_us};
+	struct itimerval timer = {
+		.it_interval.tv_usec = interval_us, .it_value.tv_usec = interval_us};
 
 	signal(SIGALRM, on_alarm);
 	must(setitimer(ITIMER_REAL, &timer, NULL));

@@ -4,7 +4,10 @@
 #include <limits.h>
 #include <stdlib.h>
 
-/* Pushes @op with @context, counts it in @pending unless it was READY, and then checks it as an entry would be. */
+/*
+ * Pushes @op with @context, counts it in @pending unless it was READY, and then checks it as an
+ * entry would be.
+ */
 static void push_one(struct proactor *proactor, struct proactor_op op, int *context, int *pending)
 {
 	struct proactor_completion ready;
@@ -87,7 +90,8 @@ START_TEST(more_waiting_operations_than_any_ring_holds)
 	int64_t file = silent_pipe(proactor, &writer);
 
 	for (int i = 0; i < COUNT; i++)
-		push_one(proactor, op_read(file, &bytes[i], 1, PROACTOR_CURRENT), &ended[i], &pending);
+		push_one(proactor, op_read(file, &bytes[i], 1, PROACTOR_CURRENT), &ended[i],
+			&pending);
 	expect_quiet(proactor);
 	memset(out, 'x', sizeof(out));
 	ck_assert_int_eq(write(writer, out, sizeof(out)), COUNT);
@@ -159,7 +163,8 @@ START_TEST(counters_add_up_at_every_moment)
 	ck_assert_uint_eq(stats.pushed, 10);
 	ck_assert_uint_eq(stats.in_flight, 10);
 	for (int ended = 0; ended < 3;)
-		ended += must(proactor_poll(proactor, NULL, entries + ended, (unsigned)(3 - ended)));
+		ended +=
+			must(proactor_poll(proactor, NULL, entries + ended, (unsigned)(3 - ended)));
 	proactor_stats(proactor, &stats);
 	ck_assert_uint_eq(stats.completed, 3);
 	ck_assert_uint_eq(stats.in_flight, 7);

@@ -7,8 +7,12 @@
 
 static const int domains[] = {AF_INET, AF_INET6, AF_UNIX};
 
-/* The address that a file is bound to: there is no operation for that, so the descriptor comes out and goes in again. */
-static int64_t own_address(struct proactor *proactor, int64_t file, struct proactor_address *ret_address)
+/*
+ * The address that a file is bound to: there is no operation for that, so the descriptor comes out
+ * and goes in again.
+ */
+static int64_t own_address(struct proactor *proactor, int64_t file,
+	struct proactor_address *ret_address)
 {
 	int fd;
 
@@ -19,7 +23,8 @@ static int64_t own_address(struct proactor *proactor, int64_t file, struct proac
 }
 
 /* A listening socket, all by operations. */
-static int64_t listen_on(struct proactor *proactor, int domain, struct proactor_address *ret_address)
+static int64_t listen_on(struct proactor *proactor, int domain,
+	struct proactor_address *ret_address)
 {
 	int64_t file = must(run(proactor, op_socket(domain, SOCK_STREAM)));
 
@@ -123,7 +128,8 @@ START_TEST(each_waiting_accept_takes_one_connection)
 		ck_assert_uint_eq(peers[i].size, sizeof(struct sockaddr_in));
 		for (int j = 0; j < i; j++) {
 			ck_assert_int_ne(servers[i], servers[j]);
-			ck_assert_mem_ne(&peers[i].storage, &peers[j].storage, sizeof(struct sockaddr_in));
+			ck_assert_mem_ne(&peers[i].storage, &peers[j].storage,
+				sizeof(struct sockaddr_in));
 		}
 		close_file(proactor, servers[i]);
 		close(clients[i]);

@@ -128,14 +128,16 @@ START_TEST(stream_carries_more_than_its_buffers_hold)
 		uint64_t sending = launch(proactor, op_send(sender, out + sent, SIZE - sent, 0));
 
 		do {
-			int64_t r = run(proactor, op_recv(receiver, in + received, SIZE - received, MSG_DONTWAIT));
+			int64_t r = run(proactor,
+				op_recv(receiver, in + received, SIZE - received, MSG_DONTWAIT));
 
 			ck_assert_msg(r > 0 || r == -EAGAIN, "%s", result_text(r));
 			received += r > 0 ? (size_t)r : 0;
 		} while (received < SIZE && !has_ended(proactor, sending));
 		sent += (size_t)must(await(proactor, sending));
 		while (received < sent)
-			received += (size_t)must(run(proactor, op_recv(receiver, in + received, sent - received, 0)));
+			received += (size_t)must(run(proactor,
+				op_recv(receiver, in + received, sent - received, 0)));
 		ck_assert_uint_eq(received, sent);
 	}
 	ck_assert_mem_eq(in, out, SIZE);
@@ -160,7 +162,8 @@ START_TEST(poll_of_what_is_ready_ends_at_once)
 	assert_result(run(proactor, op_poll(file, POLLIN)), POLLIN);
 	assert_result(run(proactor, op_poll(file, POLLIN | POLLOUT)), POLLIN | POLLOUT);
 	close(peer);
-	assert_result(run(proactor, op_poll(file, POLLIN | POLLRDHUP)), POLLIN | POLLRDHUP | POLLHUP);
+	assert_result(run(proactor, op_poll(file, POLLIN | POLLRDHUP)),
+		POLLIN | POLLRDHUP | POLLHUP);
 	close_file(proactor, file);
 	stop(proactor);
 }
@@ -171,7 +174,8 @@ START_TEST(poll_waits_until_it_is_ready_and_takes_nothing)
 	struct proactor *proactor = start();
 	int writer;
 	int64_t file = silent_pipe(proactor, &writer);
-	uint64_t first = launch(proactor, op_poll(file, POLLIN)), second = launch(proactor, op_poll(file, POLLIN));
+	uint64_t first = launch(proactor, op_poll(file, POLLIN)),
+		 second = launch(proactor, op_poll(file, POLLIN));
 	char byte;
 
 	expect_quiet(proactor);

@@ -1,13 +1,14 @@
 /*
- * A program on libproactor-client that says whether the library keeps its promises when the daemon does not.
+ * A program on libproactor-client that says whether the library keeps its promises when the daemon
+ * does not.
  *
- *      remote_client death PATH        many operations in flight; says "ready", and expects the daemon to be killed
- *      remote_client hostile PATH      some of each operation; expects all to end, whatever the daemon answers
- *      remote_client files PATH        attach and detach; expects both to return, whatever the daemon answers
- *      remote_client crowded PATH N    N operations that never end, then cancelled; expects N entries
+ *      remote_client death PATH        many in flight; says "ready", expects the daemon's death
+ *      remote_client hostile PATH      some of each; expects all to end, whatever is answered
+ *      remote_client files PATH        attach and detach; both return
+ *      remote_client crowded PATH N    N operations that wait, then cancelled; expects N ends
  *
- * Status 0: all held. 3: there was no proactor to be had. Buffers have their exact size on the heap, for AddressSanitizer to
- * watch; an alarm ends what hangs.
+ * Status 0: all held. 3: there was no proactor to be had. Buffers have their exact size on the
+ * heap, for AddressSanitizer to watch; an alarm ends what hangs.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -24,16 +25,23 @@
 #include "client/proactor-client.h"
 #include "driver/proactor.h"
 
-enum { BUFFER_SIZE = 64, OPERATIONS_MAX = 10000, EXIT_NO_PROACTOR = 3, HANG_SECONDS = 30, KINDS = 10, ROUNDS = 3 };
+enum {
+	BUFFER_SIZE = 64,
+	OPERATIONS_MAX = 10000,
+	EXIT_NO_PROACTOR = 3,
+	HANG_SECONDS = 30,
+	KINDS = 10,
+	ROUNDS = 3
+};
 
-#define CHECK(condition, ...)                                                                                          \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "remote_client:%d: " #condition ": ", __LINE__);                               \
-			fprintf(stderr, __VA_ARGS__);                                                                  \
-			fputc('\n', stderr);                                                                           \
-			exit(1);                                                                                       \
-		}                                                                                                      \
+#define CHECK(condition, ...)                                                                      \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "remote_client:%d: " #condition ": ", __LINE__);           \
+			fprintf(stderr, __VA_ARGS__);                                              \
+			fputc('\n', stderr);                                                       \
+			exit(1);                                                                   \
+		}                                                                                  \
 	} while (0)
 
 struct operation {
@@ -77,8 +85,12 @@ static struct operation *push(struct proactor *proactor, struct proactor_op op)
 		op.read.data = operation->data = calloc(1, BUFFER_SIZE);
 		op.read.size = BUFFER_SIZE;
 		break;
-	case PROACTOR_ACCEPT: op.accept.address = operation->address = calloc(1, sizeof(*operation->address)); break;
-	case PROACTOR_STAT: op.stat.stat = operation->stat = calloc(1, sizeof(*operation->stat)); break;
+	case PROACTOR_ACCEPT:
+		op.accept.address = operation->address = calloc(1, sizeof(*operation->address));
+		break;
+	case PROACTOR_STAT:
+		op.stat.stat = operation->stat = calloc(1, sizeof(*operation->stat));
+		break;
 	default: break;
 	}
 	r = proactor_push(proactor, &op, &operation->key, &ready);
@@ -96,20 +108,26 @@ static struct proactor_op op_of_kind(unsigned kind, int64_t file)
 {
 	switch (kind) {
 	case 0: return (struct proactor_op){.opcode = PROACTOR_NOP};
-	case 1: return (struct proactor_op){.opcode = PROACTOR_TIMEOUT, .timeout = {.duration_ns = UINT64_C(1) << 62}};
-	case 2:
+	case 1:
 		return (struct proactor_op){
-			.opcode = PROACTOR_READ, .read = {.file = file, .offset = PROACTOR_CURRENT}};
+			.opcode = PROACTOR_TIMEOUT, .timeout = {.duration_ns = UINT64_C(1) << 62}};
+	case 2:
+		return (struct proactor_op){.opcode = PROACTOR_READ,
+			.read = {.file = file, .offset = PROACTOR_CURRENT}};
 	case 3: return (struct proactor_op){.opcode = PROACTOR_RECV, .recv = {.file = file}};
 	case 4:
-		return (struct proactor_op){
-			.opcode = PROACTOR_WRITE, .write = {.file = file, .offset = PROACTOR_CURRENT}};
+		return (struct proactor_op){.opcode = PROACTOR_WRITE,
+			.write = {.file = file, .offset = PROACTOR_CURRENT}};
 	case 5: return (struct proactor_op){.opcode = PROACTOR_ACCEPT, .accept = {.file = file}};
 	case 6:
+		return (struct proactor_op){.opcode = PROACTOR_STAT,
+			.stat = {.dir = file, .path = "", .mask = STATX_SIZE}};
+	case 7:
 		return (struct proactor_op){
-			.opcode = PROACTOR_STAT, .stat = {.dir = file, .path = "", .mask = STATX_SIZE}};
-	case 7: return (struct proactor_op){.opcode = PROACTOR_POLL, .poll = {.file = file, .events = POLLIN}};
-	case 8: return (struct proactor_op){.opcode = PROACTOR_OPEN, .open = {.dir = file, .path = "x"}};
+			.opcode = PROACTOR_POLL, .poll = {.file = file, .events = POLLIN}};
+	case 8:
+		return (struct proactor_op){
+			.opcode = PROACTOR_OPEN, .open = {.dir = file, .path = "x"}};
 	default: return (struct proactor_op){.opcode = PROACTOR_FSYNC, .fsync = {.file = file}};
 	}
 }
@@ -135,7 +153,8 @@ static void wait_for_all(struct proactor *proactor)
 	while (pending_count > 0)
 		take_entries(proactor, NULL);
 	for (size_t i = 0; i < operation_count; i++)
-		CHECK(operations[i].ends == 1, "operation %zu ended %u times", i, operations[i].ends);
+		CHECK(operations[i].ends == 1, "operation %zu ended %u times", i,
+			operations[i].ends);
 }
 
 /* ---- files ---- */
@@ -177,7 +196,8 @@ static void expect_lost(struct proactor *proactor, int64_t file)
 	int r;
 
 	for (unsigned kind = 0; kind < KINDS; kind++) {
-		struct operation *operation = push(proactor, op_of_kind(kind, kind == 8 ? PROACTOR_CWD : file));
+		struct operation *operation =
+			push(proactor, op_of_kind(kind, kind == 8 ? PROACTOR_CWD : file));
 
 		CHECK(!operation->pending && operation->result == -ECONNRESET, "kind %u: %ld", kind,
 			(long)operation->result);
@@ -207,13 +227,15 @@ static void death(struct proactor *proactor)
 			push(proactor, op_of_kind(5, listener));
 	}
 	take_entries(proactor, &at_once);
-	CHECK(pending_count == operation_count, "%zu of %zu pending", pending_count, operation_count);
+	CHECK(pending_count == operation_count, "%zu of %zu pending", pending_count,
+		operation_count);
 	CHECK(puts("ready") > 0 && fflush(stdout) == 0, "stdout");
 	count = poll(&readable, 1, -1);
 	CHECK(count == 1, "proactor_fd() says nothing");
 	wait_for_all(proactor);
 	for (size_t i = 0; i < operation_count; i++)
-		CHECK(operations[i].result == -ECONNRESET, "operation %zu: %ld", i, (long)operations[i].result);
+		CHECK(operations[i].result == -ECONNRESET, "operation %zu: %ld", i,
+			(long)operations[i].result);
 	expect_lost(proactor, pipe_file);
 	close(pipe_fds[1]);
 }
@@ -228,7 +250,8 @@ static void hostile(struct proactor *proactor)
 		push(proactor, op_of_kind(i % KINDS, file));
 	wait_for_all(proactor);
 	for (size_t i = 0; i < operation_count; i++)
-		CHECK(operations[i].result >= -4095, "operation %zu: %ld", i, (long)operations[i].result);
+		CHECK(operations[i].result >= -4095, "operation %zu: %ld", i,
+			(long)operations[i].result);
 }
 
 static void files(struct proactor *proactor)
@@ -263,13 +286,15 @@ static void crowded(struct proactor *proactor, size_t count)
 		CHECK(proactor_cancel(proactor, operations[i].key) >= 0, "cancel of %zu", i);
 	wait_for_all(proactor);
 	for (size_t i = 0; i < count; i++)
-		CHECK(operations[i].result == -ECANCELED, "operation %zu: %ld", i, (long)operations[i].result);
+		CHECK(operations[i].result == -ECANCELED, "operation %zu: %ld", i,
+			(long)operations[i].result);
 	close(pipe_fds[1]);
 }
 
 int main(int argc, char **argv)
 {
-	struct proactor_options options = {.size = sizeof(options), .driver = PROACTOR_DRIVER_REMOTE};
+	struct proactor_options options = {
+		.size = sizeof(options), .driver = PROACTOR_DRIVER_REMOTE};
 	struct proactor *proactor;
 	int fds = count_fds(), r;
 

@@ -1,9 +1,9 @@
 /*
  * A hostile daemon, and the remote driver.
  *
- * Input: a byte of flags, how many bytes come with the answer to hello (the rest comes when the client has asked for something);
- * then what the daemon sends. In the end it hangs up. Whatever it sent, each operation that was pushed ends once, and no
- * descriptor is left.
+ * Input: a byte of flags, how many bytes come with the answer to hello (the rest comes when the
+ * client has asked for something); then what the daemon sends. In the end it hangs up. Whatever it
+ * sent, each operation that was pushed ends once, and no descriptor is left.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -58,7 +58,9 @@ static void send_all(int fd, const uint8_t *bytes, size_t size, bool with_descri
 	union {
 		struct cmsghdr header;
 		uint8_t space[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+			     .cmsg_level = SOL_SOCKET,
+			     .cmsg_type = SCM_RIGHTS}};
 	struct iovec piece = {(void *)(uintptr_t)bytes, size};
 	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 
@@ -220,11 +222,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	/* anew each time: between inputs libFuzzer may have started a symbolizer, and keeps pipes to it */
+	/*
+	 * anew each time: between inputs libFuzzer may have started a symbolizer, and keeps pipes
+	 * to it
+	 */
 	fds_before = count_fds();
 	first_size = MIN((size_t)data[1], size - 2);
-	script = (struct script){data[0], data + 2, first_size, data + 2 + first_size, size - 2 - first_size};
-	memory = (struct memory){malloc(ROOM), malloc(sizeof(*memory.address)), malloc(sizeof(*memory.stat))};
+	script = (struct script){
+		data[0], data + 2, first_size, data + 2 + first_size, size - 2 - first_size};
+	memory = (struct memory){
+		malloc(ROOM), malloc(sizeof(*memory.address)), malloc(sizeof(*memory.stat))};
 	assert(pthread_create(&thread, NULL, play, &script) == 0);
 	assert(proactor_new(&proactor, &options) == 0);
 	use(proactor, data[0], &memory);

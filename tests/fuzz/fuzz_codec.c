@@ -1,8 +1,10 @@
 /*
- * Messages and parameters: bytes that no scan has seen, as rpc_parse() and the codec must stand them.
+ * Messages and parameters: bytes that no scan has seen, as rpc_parse() and the codec must stand
+ * them.
  *
- * Input: an opcode and a count of parameters, for bytes that are no call of an operation by themselves; then the bytes. What is
- * read as an operation is packed, read and packed again: the two packings are the same.
+ * Input: an opcode and a count of parameters, for bytes that are no call of an operation by
+ * themselves; then the bytes. What is read as an operation is packed, read and packed again: the
+ * two packings are the same.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -26,7 +28,8 @@ static void pack_again(const struct proactor_op *op, struct buffer *first)
 	assert(!pack.failed);
 	assert(rpc_parse(buffer_bytes(first), buffer_size(first), &message, &reason) == 0);
 	assert(op_find(message.method, message.method_size) == &op_table[op->opcode]);
-	assert(codec_read_params(&op_table[op->opcode], message.params, message.param_count, &again, &scratch, &error));
+	assert(codec_read_params(&op_table[op->opcode], message.params, message.param_count, &again,
+		&scratch, &error));
 	pack = pack_into(&second);
 	codec_pack_request(&pack, 1, &again);
 	assert(buffer_size(first) == buffer_size(&second));
@@ -46,7 +49,8 @@ static void read_params(uint32_t opcode, struct reader params, uint32_t count)
 	if (codec_read_params(&op_table[opcode], params, count, &op, &scratch, &error))
 		pack_again(&op, &buffer);
 	else
-		assert(error.code == RPC_INVALID_PARAMS && memchr(error.message, '\0', sizeof(error.message)));
+		assert(error.code == RPC_INVALID_PARAMS &&
+			memchr(error.message, '\0', sizeof(error.message)));
 	buffer_deinit(&buffer);
 }
 
@@ -57,7 +61,8 @@ static void read_result(struct reader reader)
 	struct statx stat;
 
 	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++) {
-		struct codec_result result = {.data = room, .size = 16, .address = &address, .stat = &stat};
+		struct codec_result result = {
+			.data = room, .size = 16, .address = &address, .stat = &stat};
 
 		if (codec_read_result(opcode, reader, &result) == 0) {
 			assert(result.result >= 0);

@@ -13,8 +13,8 @@
 #include "proto/reader.h"
 #include "proto/scan.h"
 
-static void check_in_pieces(const uint8_t *bytes, size_t size, size_t piece, const struct limits *limits,
-	const struct scan *whole, enum scan_result expected)
+static void check_in_pieces(const uint8_t *bytes, size_t size, size_t piece,
+	const struct limits *limits, const struct scan *whole, enum scan_result expected)
 {
 	enum scan_result result = SCAN_MORE;
 	size_t before = 0, part = 0;
@@ -28,11 +28,13 @@ static void check_in_pieces(const uint8_t *bytes, size_t size, size_t piece, con
 		before = scan.size;
 	}
 	assert(result == expected);
-	assert(scan.size == whole->size && scan.depth == whole->depth && scan.elements == whole->elements);
+	assert(scan.size == whole->size && scan.depth == whole->depth &&
+		scan.elements == whole->elements);
 	assert(result != SCAN_BAD || strcmp(scan.reason, whole->reason) == 0);
 }
 
-static void check_reader(const uint8_t *bytes, size_t size, const struct scan *scan, enum scan_result result)
+static void check_reader(const uint8_t *bytes, size_t size, const struct scan *scan,
+	enum scan_result result)
 {
 	struct reader reader = reader_of(bytes, size);
 	int r = reader_skip(&reader);
@@ -43,14 +45,18 @@ static void check_reader(const uint8_t *bytes, size_t size, const struct scan *s
 		assert(r == -EBADMSG);
 }
 
-/* msgpack-c adds an ext's type to its size in 32 bits, and takes the largest ext for an empty one before its type has come. */
+/*
+ * msgpack-c adds an ext's type to its size in 32 bits, and takes the largest ext for an empty one
+ * before its type has come.
+ */
 static bool wraps_in_msgpack(const uint8_t *bytes, size_t size)
 {
 	return size >= 5 && memcmp(bytes + size - 5, "\xc9\xff\xff\xff\xff", 5) == 0;
 }
 
 /* Not for what is over a limit: msgpack-c allocates what is announced. */
-static void check_msgpack(const uint8_t *bytes, size_t size, const struct scan *scan, enum scan_result result)
+static void check_msgpack(const uint8_t *bytes, size_t size, const struct scan *scan,
+	enum scan_result result)
 {
 	msgpack_unpack_return unpacked_result;
 	msgpack_unpacked unpacked;
@@ -62,7 +68,9 @@ static void check_msgpack(const uint8_t *bytes, size_t size, const struct scan *
 	msgpack_unpacked_init(&unpacked);
 	unpacked_result = msgpack_unpack_next(&unpacked, (const char *)bytes, size, &end);
 	switch (result) {
-	case SCAN_FRAME: assert(unpacked_result == MSGPACK_UNPACK_SUCCESS && end == scan->size); break;
+	case SCAN_FRAME:
+		assert(unpacked_result == MSGPACK_UNPACK_SUCCESS && end == scan->size);
+		break;
 	case SCAN_MORE: assert(unpacked_result == MSGPACK_UNPACK_CONTINUE); break;
 	case SCAN_BAD: assert(unpacked_result == MSGPACK_UNPACK_PARSE_ERROR); break;
 	}

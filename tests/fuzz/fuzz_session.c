@@ -1,15 +1,17 @@
 /*
  * A whole server with a real ring, in a thread, and a hostile client.
  *
- * Input: a byte of flags, the size of the pieces (0: all at once); then the client's stream. Each input is a session. When it is
- * over, nothing of it may be left: no session, no operation, no memory that is charged, no descriptor. A session that does
- * not end is a failure.
+ * Input: a byte of flags, the size of the pieces (0: all at once); then the client's stream. Each
+ * input is a session. When it is over, nothing of it may be left: no session, no operation, no
+ * memory that is charged, no descriptor. A session that does not end is a failure.
  *
- * The daemon takes this client for one of its own user, who may name paths. So its thread lives in an empty directory of its own
- * (chroot, and a network with nobody else); where that is not allowed, the client is a stranger.
+ * The daemon takes this client for one of its own user, who may name paths. So its thread lives in
+ * an empty directory of its own (chroot, and a network with nobody else); where that is not
+ * allowed, the client is a stranger.
  *
- * libFuzzer writes what made it crash from the thread that crashed, which does not see its directory. So the input under way is
- * also in /tmp/proactor-fuzz-XXXXXX.input, which stays when this crashes.
+ * libFuzzer writes what made it crash from the thread that crashed, which does not see its
+ * directory. So the input under way is also in /tmp/proactor-fuzz-XXXXXX.input, which stays when
+ * this crashes.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -36,7 +38,8 @@
 #include "daemon/server.h"
 
 enum {
-	FLAG_END = 1,         /* ends its side of the connection, and reads until the daemon has ended */
+	/* ends its side of the connection, and reads until the daemon has ended */
+	FLAG_END = 1,
 	FLAG_DESCRIPTORS = 2, /* sends some with the first bytes */
 	FLAG_DEAF = 4,        /* reads nothing */
 	FLAG_PATIENT = 8,     /* gives the daemon a moment before it goes */
@@ -63,7 +66,8 @@ static bool confine(void)
 
 static void *serve(void *ready)
 {
-	struct proactor_options options = {.size = sizeof(options), .driver = PROACTOR_DRIVER_IO_URING};
+	struct proactor_options options = {
+		.size = sizeof(options), .driver = PROACTOR_DRIVER_IO_URING};
 	struct server_options settings = {.listen_fd = listen_fd, .drain_ns = 0};
 	struct proactor *proactor;
 	bool confined = confine();
@@ -198,8 +202,10 @@ static ssize_t send_with_descriptors(int fd, const uint8_t *bytes, size_t size)
 			     .cmsg_level = SOL_SOCKET,
 			     .cmsg_type = SCM_RIGHTS}};
 	struct iovec piece = {(void *)(uintptr_t)bytes, size};
-	struct msghdr message = {
-		.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr message = {.msg_iov = &piece,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control)};
 	int fds[DESCRIPTORS];
 	ssize_t sent;
 
@@ -219,8 +225,9 @@ static void talk(int fd, uint8_t flags, size_t piece, const uint8_t *bytes, size
 
 	while (size > 0 && waits < 3) {
 		size_t part = piece > 0 ? MIN(piece, size) : size;
-		ssize_t sent = with_descriptors ? send_with_descriptors(fd, bytes, part)
-						: send(fd, bytes, part, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t sent = with_descriptors
+			? send_with_descriptors(fd, bytes, part)
+			: send(fd, bytes, part, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (sent < 0 && errno != EAGAIN)
 			return;
@@ -281,10 +288,12 @@ static void check_nothing_is_left(void)
 		assert(clock_now_ns() < deadline_ns && "the session does not end");
 		usleep(20);
 	}
-	assert(server.session_count == 0 && list_empty(&server.sessions) && list_empty(&server.users));
+	assert(server.session_count == 0 && list_empty(&server.sessions) &&
+		list_empty(&server.users));
 	assert(server.operations.used_count == 0 && server.chunks.used_bytes == 0);
 	assert(list_empty(&server.dirty) && list_empty(&server.stalled));
-	assert(stats->operations_submitted == stats->operations_completed + stats->operations_cancelled);
+	assert(stats->operations_submitted ==
+		stats->operations_completed + stats->operations_cancelled);
 	assert(stats->files_opened == stats->files_closed);
 	/* the last close may be on its way out of the kernel's worker */
 	for (int i = 0; i < 1000 && count_fds(/* print= */ false) != fds_before; i++)
@@ -299,9 +308,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	/* anew each time: between inputs libFuzzer may have started a symbolizer, and keeps pipes to it */
+	/*
+	 * anew each time: between inputs libFuzzer may have started a symbolizer, and keeps pipes
+	 * to it
+	 */
 	fds_before = count_fds(/* print= */ false);
-	assert(pwrite(input_fd, data, size, 0) == (ssize_t)size && ftruncate(input_fd, (off_t)size) == 0);
+	assert(pwrite(input_fd, data, size, 0) == (ssize_t)size &&
+		ftruncate(input_fd, (off_t)size) == 0);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert(fd >= 0 && connect(fd, (struct sockaddr *)&address, address_size) == 0);
 	session_count++;

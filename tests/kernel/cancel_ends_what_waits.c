@@ -1,8 +1,9 @@
 /*
- * Promise: ASYNC_CANCEL by user_data ends a recv, a read from a pipe, an accept, a poll and a timeout with ECANCELED; it finds
- * what was submitted with it or before; what it does not find it answers with ENOENT. One that a worker thread has is
- * interrupted, answered with EALREADY, and ends with an errno of an interrupted call, which may be one that no system call
- * shows (512, ERESTARTSYS; seen on 6.18).
+ * Promise: ASYNC_CANCEL by user_data ends a recv, a read from a pipe, an accept, a poll and a
+ * timeout with ECANCELED; it finds what was submitted with it or before; what it does not find it
+ * answers with ENOENT. One that a worker thread has is interrupted, answered with EALREADY, and
+ * ends with an errno of an interrupted call, which may be one that no system call shows (512,
+ * ERESTARTSYS; seen on 6.18).
  *
  * uring.c leans on it: a cancellation is a submission after the one it is for.
  */
@@ -54,7 +55,8 @@ static void ask_worker(struct io_uring *ring, const char *path)
 		struct completion completion;
 
 		if (i == 0) {
-			io_uring_prep_openat(next_sqe(ring, 0), AT_FDCWD, path, O_RDONLY | O_CREAT, 0600);
+			io_uring_prep_openat(next_sqe(ring, 0), AT_FDCWD, path, O_RDONLY | O_CREAT,
+				0600);
 			promise(io_uring_submit(ring) == 1);
 			usleep(20000);
 			io_uring_prep_cancel64(next_sqe(ring, CANCEL), 0, 0);
@@ -63,7 +65,8 @@ static void ask_worker(struct io_uring *ring, const char *path)
 		if (completion.user_data == CANCEL)
 			promise(completion.res == -EALREADY || completion.res == 0);
 		else
-			promise(completion.res == -EINTR || completion.res == -ECANCELED || completion.res == -512);
+			promise(completion.res == -EINTR || completion.res == -ECANCELED ||
+				completion.res == -512);
 	}
 }
 
@@ -71,7 +74,8 @@ int main(void)
 {
 	char path[] = "/tmp/proactor-kernel-XXXXXX", fifo[64];
 
-	promise(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0 && pipe2(pipes, O_CLOEXEC) == 0);
+	promise(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0 &&
+		pipe2(pipes, O_CLOEXEC) == 0);
 	listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	promise(listen(listening, 1) == 0 && mkdtemp(path));
 	snprintf(fifo, sizeof(fifo), "%s/fifo", path);

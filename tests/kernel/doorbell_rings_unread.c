@@ -1,5 +1,6 @@
 /*
- * Promise: a multishot poll of an eventfd completes again with each write to it, though nobody reads it (5.13).
+ * Promise: a multishot poll of an eventfd completes again with each write to it, though nobody
+ * reads it (5.13).
  *
  * handle.h and uring.c lean on it: waking a proactor costs one write and no read.
  */

@@ -1,6 +1,7 @@
 /*
- * Promise: an enter with a time (IORING_ENTER_EXT_ARG, 5.11) waits at least that long, says ETIME, and EINTR when a signal
- * handler ran; with completions there it does not wait. What it submitted before is submitted either way.
+ * Promise: an enter with a time (IORING_ENTER_EXT_ARG, 5.11) waits at least that long, says ETIME,
+ * and EINTR when a signal handler ran; with completions there it does not wait. What it submitted
+ * before is submitted either way.
  *
  * uring_queue.c leans on it: no timeout operation is spent on a wait.
  */
@@ -18,8 +19,9 @@ static int enter(struct io_uring *ring, unsigned to_submit, struct __kernel_time
 {
 	struct io_uring_getevents_arg argument = {.sigmask_sz = _NSIG / 8, .ts = (uintptr_t)&time};
 
-	return io_uring_enter2((unsigned)ring->ring_fd, to_submit, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
-		(sigset_t *)&argument, sizeof(argument));
+	return io_uring_enter2((unsigned)ring->ring_fd, to_submit, 1,
+		IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, (sigset_t *)&argument,
+		sizeof(argument));
 }
 
 static void ask(struct io_uring *ring)

@@ -1,7 +1,9 @@
 /*
- * What the programs of this folder share: each asks the running kernel for one promise that the driver leans on.
+ * What the programs of this folder share: each asks the running kernel for one promise that the
+ * driver leans on.
  *
- * Exit status 0: it keeps it. 1: it does not, and the line that says so is on stderr. 77: it cannot be asked here.
+ * Exit status 0: it keeps it. 1: it does not, and the line that says so is on stderr. 77: it cannot
+ * be asked here.
  */
 #pragma once
 
@@ -23,17 +25,20 @@
 
 enum { EXIT_SKIPPED = 77 };
 
-#define promise(condition)                                                                                             \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: not so: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno);      \
-			exit(EXIT_FAILURE);                                                                            \
-		}                                                                                                      \
+#define promise(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: not so: %s (errno %d)\n", __FILE__, __LINE__,      \
+				#condition, errno);                                                \
+			exit(EXIT_FAILURE);                                                        \
+		}                                                                                  \
 	} while (0)
 
 /* The modes in which the driver may run a ring. */
-#define MODE_DEFERRED (IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
-static const unsigned modes[] = {MODE_DEFERRED, IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN, 0};
+#define MODE_DEFERRED                                                                              \
+	(IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
+static const unsigned modes[] = {
+	MODE_DEFERRED, IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN, 0};
 
 /* False: this kernel has no such mode. Without io_uring there is nothing to ask. */
 static inline bool ring_init(struct io_uring *ring, unsigned entries, unsigned flags)

@@ -1,6 +1,6 @@
 /*
- * Promise: completions that do not fit into the completion queue are kept, in order, and come with the enters that follow
- * (IORING_FEAT_NODROP, 5.5, io_uring_enter(2)).
+ * Promise: completions that do not fit into the completion queue are kept, in order, and come with
+ * the enters that follow (IORING_FEAT_NODROP, 5.5, io_uring_enter(2)).
  *
  * uring_queue.c leans on it: it never looks at how many operations are in flight.
  */

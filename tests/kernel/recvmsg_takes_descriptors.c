@@ -1,6 +1,6 @@
 /*
- * Promise: IORING_OP_RECVMSG receives descriptors (SCM_RIGHTS), close-on-exec with MSG_CMSG_CLOEXEC, and says MSG_CTRUNC when
- * there were more than room for.
+ * Promise: IORING_OP_RECVMSG receives descriptors (SCM_RIGHTS), close-on-exec with
+ * MSG_CMSG_CLOEXEC, and says MSG_CTRUNC when there were more than room for.
  *
  * The daemon leans on it: donated files arrive by its own proactor.
  */

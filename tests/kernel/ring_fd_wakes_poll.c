@@ -1,10 +1,10 @@
 /*
- * Promise: the descriptor of a ring without deferred task work polls readable when a completion is there, also for the thread
- * that owns the ring, and it wakes a poll(2) that is already under way.
+ * Promise: the descriptor of a ring without deferred task work polls readable when a completion is
+ * there, also for the thread that owns the ring, and it wakes a poll(2) that is already under way.
  *
- * Whatever proactor_fd() hands out leans on it. With IORING_SETUP_DEFER_TASKRUN there is no such promise: seen on 6.18, work
- * that is deferred wakes nobody in poll(2) on the ring, and an eventfd registered with the ring misses what comes from another
- * eventfd, but for the first time.
+ * Whatever proactor_fd() hands out leans on it. With IORING_SETUP_DEFER_TASKRUN there is no such
+ * promise: seen on 6.18, work that is deferred wakes nobody in poll(2) on the ring, and an eventfd
+ * registered with the ring misses what comes from another eventfd, but for the first time.
  */
 #include "tests/kernel/kernel.h"
 
@@ -37,7 +37,10 @@ static void ask(struct io_uring *ring)
 
 		promise(!readable(ring->ring_fd, 0));
 		promise(pthread_create(&thread, NULL, write_late, NULL) == 0);
-		/* without end: at its end poll(2) looks once more, and would not tell whether it was woken */
+		/*
+		 * without end: at its end poll(2) looks once more, and would not tell whether it
+		 * was woken
+		 */
 		promise(readable(ring->ring_fd, -1));
 		pthread_join(thread, NULL);
 		promise(next_cqe(ring).res == POLLIN);

@@ -1,6 +1,6 @@
 /*
- * Promise: once a submission has been taken, the path, the address and the time in it may go; what is transferred may not
- * (IORING_FEAT_SUBMIT_STABLE, 5.5, io_uring_setup(2)).
+ * Promise: once a submission has been taken, the path, the address and the time in it may go; what
+ * is transferred may not (IORING_FEAT_SUBMIT_STABLE, 5.5, io_uring_setup(2)).
  *
  * uring_prep.c leans on it, for times in the slot and for copies that go with pop.
  */
@@ -24,15 +24,18 @@ static void ask_path(struct io_uring *ring)
 
 static void ask_address(struct io_uring *ring)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof(address);
 	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
 	    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	promise(bind(listening, (struct sockaddr *)&address, size) == 0 && listen(listening, 1) == 0);
+	promise(bind(listening, (struct sockaddr *)&address, size) == 0 &&
+		listen(listening, 1) == 0);
 	promise(getsockname(listening, (struct sockaddr *)&address, &size) == 0);
 	io_uring_prep_connect(next_sqe(ring, 0), client, (struct sockaddr *)&address, size);
-	io_uring_sqe_set_flags(&ring->sq.sqes[(ring->sq.sqe_tail - 1) & *ring->sq.kring_mask], IOSQE_ASYNC);
+	io_uring_sqe_set_flags(&ring->sq.sqes[(ring->sq.sqe_tail - 1) & *ring->sq.kring_mask],
+		IOSQE_ASYNC);
 	promise(io_uring_submit(ring) == 1);
 	memset(&address, 0xee, sizeof(address));
 	promise(next_cqe(ring).res == 0);

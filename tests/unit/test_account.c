@@ -91,7 +91,8 @@ START_TEST(amount_that_overflows_is_refused)
 
 	limits.value[LIMIT_MEMORY] = limits.value[LIMIT_USER_MEMORY] = UINT64_MAX;
 	ck_assert(account_charge(&first, user, &limits, RESOURCE_MEMORY, 10, &shortage));
-	ck_assert(!account_charge(&first, user, &limits, RESOURCE_MEMORY, UINT64_MAX - 9, &shortage));
+	ck_assert(!account_charge(&first, user, &limits, RESOURCE_MEMORY, UINT64_MAX - 9,
+		&shortage));
 	ck_assert_int_eq(shortage.limit, LIMIT_MEMORY);
 	account_release(&first, user, RESOURCE_MEMORY, 10);
 	tear_down(user);

@@ -14,7 +14,8 @@
 static struct buffer buffer;
 
 /* ["family", "host", numbers…] as it is on the wire. */
-static void pack_address(const char *family, const char *host, size_t host_size, unsigned count, const int64_t *numbers)
+static void pack_address(const char *family, const char *host, size_t host_size, unsigned count,
+	const int64_t *numbers)
 {
 	struct pack pack = pack_into(&buffer);
 
@@ -38,7 +39,8 @@ static int read_packed(struct proactor_address *ret_address)
 	return r;
 }
 
-#define NUMBERS(...) (unsigned)ARRAY_SIZE(((const int64_t[]){__VA_ARGS__})), ((const int64_t[]){__VA_ARGS__})
+#define NUMBERS(...)                                                                               \
+	(unsigned)ARRAY_SIZE(((const int64_t[]){__VA_ARGS__})), ((const int64_t[]){__VA_ARGS__})
 
 static void check_there_and_back(const struct proactor_address *address)
 {
@@ -54,7 +56,8 @@ static void check_there_and_back(const struct proactor_address *address)
 
 static struct proactor_address local(const char *path, size_t size)
 {
-	struct proactor_address address = {.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size)};
+	struct proactor_address address = {
+		.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size)};
 
 	address.any.sa_family = AF_UNIX;
 	memcpy(((struct sockaddr_un *)&address.storage)->sun_path, path, size);
@@ -66,7 +69,8 @@ START_TEST(inet_address_comes_back)
 	struct proactor_address address = {.size = sizeof(struct sockaddr_in)};
 	struct sockaddr_in *inet = (struct sockaddr_in *)&address.storage;
 
-	*inet = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(65535), .sin_addr = {htonl(0xffffffff)}};
+	*inet = (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_port = htons(65535), .sin_addr = {htonl(0xffffffff)}};
 	check_there_and_back(&address);
 	*inet = (struct sockaddr_in){.sin_family = AF_INET};
 	check_there_and_back(&address);
@@ -176,8 +180,8 @@ END_TEST
 START_TEST(host_that_is_not_numeric_is_refused)
 {
 	struct proactor_address address;
-	static const char *const hosts[] = {"localhost", "", "127.0.0.1 ", "127.1", "::1", "256.0.0.1",
-		"1234:1234:1234:1234:1234:1234:123.123.123.123"};
+	static const char *const hosts[] = {"localhost", "", "127.0.0.1 ", "127.1", "::1",
+		"256.0.0.1", "1234:1234:1234:1234:1234:1234:123.123.123.123"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
 		pack_address("inet", hosts[i], strlen(hosts[i]), NUMBERS(80));

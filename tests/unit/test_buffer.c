@@ -11,11 +11,15 @@ START_TEST(bytes_come_out_as_they_went_in)
 	struct buffer buffer = {0};
 	uint8_t written = 0, read = 0;
 
-	/* uneven steps, so that head and tail meet every alignment and the waiting bytes are moved many times */
+	/*
+	 * uneven steps, so that head and tail meet every alignment and the waiting bytes are moved
+	 * many times
+	 */
 	for (int round = 0; round < 2000; round++) {
 		for (int i = 0; i < 37; i++, written++)
 			must(buffer_append(&buffer, &written, 1));
-		for (int i = 0; i < 31 || (round % 50 == 0 && buffer_size(&buffer) > 0); i++, read++) {
+		for (int i = 0; i < 31 || (round % 50 == 0 && buffer_size(&buffer) > 0);
+			i++, read++) {
 			ck_assert_uint_eq(*buffer_bytes(&buffer), read);
 			buffer_consume(&buffer, 1);
 		}

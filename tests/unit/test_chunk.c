@@ -8,7 +8,8 @@
 
 START_TEST(chunk_has_the_room_that_was_asked_for_behind_the_headroom)
 {
-	static const size_t sizes[] = {0, 1, 4095, 4096, 4097, 65536, 65537, 1 << 20, (1 << 20) + 1};
+	static const size_t sizes[] = {
+		0, 1, 4095, 4096, 4097, 65536, 65537, 1 << 20, (1 << 20) + 1};
 	struct chunk_pool pool;
 
 	chunk_pool_init(&pool);

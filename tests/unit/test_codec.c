@@ -1,5 +1,6 @@
 /*
- * Operations on the wire and back, for every row of the table: a row that is added is tested with the others.
+ * Operations on the wire and back, for every row of the table: a row that is added is tested with
+ * the others.
  */
 #include "tests/harness.h"
 
@@ -30,12 +31,12 @@ static size_t size_of_field(enum op_kind kind)
 	return kind == OP_KIND_INT || kind == OP_KIND_UINT ? 4 : is_memory(kind) ? 16 : 8;
 }
 
-#define for_each_wire_op(opcode)                                                                                       \
-	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++)                                            \
+#define for_each_wire_op(opcode)                                                                   \
+	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++)                        \
 		if (op_table[opcode].where == OP_WHERE_WIRE)
 
-#define for_each_wire_param(param, opcode)                                                                             \
-	for (const struct op_param *param = op_table[opcode].params; param->name; param++)                             \
+#define for_each_wire_param(param, opcode)                                                         \
+	for (const struct op_param *param = op_table[opcode].params; param->name; param++)         \
 		if (!op_kind_is_local(param->kind))
 
 /* ---- sample operations ---- */
@@ -50,14 +51,19 @@ static void set_sample(struct proactor_op *op, const struct op_param *param)
 	const struct proactor_address *pointer = &address;
 	struct sockaddr_in *inet = (struct sockaddr_in *)&address.storage;
 
-	*inet = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(8080), .sin_addr = {htonl(0x7f000001)}};
+	*inet = (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_port = htons(8080), .sin_addr = {htonl(0x7f000001)}};
 	address.size = sizeof(*inet);
 	switch (param->kind) {
 	case OP_KIND_PATH: memcpy(field_of(op, param), &path, sizeof(path)); break;
 	case OP_KIND_SPACE:
 	case OP_KIND_DATA: memcpy(field_of(op, param), &memory, sizeof(memory)); break;
-	case OP_KIND_INT: memcpy(field_of(op, param), &(int32_t){INT32_MIN}, sizeof(int32_t)); break;
-	case OP_KIND_UINT: memcpy(field_of(op, param), &(uint32_t){UINT32_MAX}, sizeof(uint32_t)); break;
+	case OP_KIND_INT:
+		memcpy(field_of(op, param), &(int32_t){INT32_MIN}, sizeof(int32_t));
+		break;
+	case OP_KIND_UINT:
+		memcpy(field_of(op, param), &(uint32_t){UINT32_MAX}, sizeof(uint32_t));
+		break;
 	case OP_KIND_ADDRESS: memcpy(field_of(op, param), &pointer, sizeof(pointer)); break;
 	default: memcpy(field_of(op, param), &(int64_t){INT64_MAX}, sizeof(int64_t)); break;
 	}
@@ -85,7 +91,8 @@ static struct proactor_op blank(uint32_t opcode)
 	return op;
 }
 
-static void check_same(struct proactor_op *op, struct proactor_op *expected, const struct op_param *param)
+static void check_same(struct proactor_op *op, struct proactor_op *expected,
+	const struct op_param *param)
 {
 	const char *name = op_table[op->opcode].name;
 	void *field = field_of(op, param), *wanted = field_of(expected, param);
@@ -93,12 +100,13 @@ static void check_same(struct proactor_op *op, struct proactor_op *expected, con
 
 	switch (param->kind) {
 	case OP_KIND_PATH:
-		ck_assert_msg(strcmp(*(char **)field, *(char **)wanted) == 0, "%s: %s", name, param->name);
+		ck_assert_msg(strcmp(*(char **)field, *(char **)wanted) == 0, "%s: %s", name,
+			param->name);
 		break;
 	case OP_KIND_ADDRESS:
 		ck_assert_msg((*(struct proactor_address **)field)->size == address.size &&
-				memcmp(&(*(struct proactor_address **)field)->storage, &address.storage,
-					address.size) == 0,
+				memcmp(&(*(struct proactor_address **)field)->storage,
+					&address.storage, address.size) == 0,
 			"%s: %s", name, param->name);
 		break;
 	case OP_KIND_SPACE:
@@ -107,10 +115,13 @@ static void check_same(struct proactor_op *op, struct proactor_op *expected, con
 	case OP_KIND_DATA:
 		memcpy(&size, (uint8_t *)wanted + 8, sizeof(size));
 		ck_assert_msg(memcmp((uint8_t *)field + 8, &size, 8) == 0, "%s: size", name);
-		ck_assert_msg(param->kind == OP_KIND_SPACE || memcmp(*(void **)field, *(void **)wanted, size) == 0,
+		ck_assert_msg(param->kind == OP_KIND_SPACE ||
+				memcmp(*(void **)field, *(void **)wanted, size) == 0,
 			"%s: %s", name, param->name);
 		break;
-	default: ck_assert_msg(memcmp(field, wanted, size_of_field(param->kind)) == 0, "%s: %s", name, param->name);
+	default:
+		ck_assert_msg(memcmp(field, wanted, size_of_field(param->kind)) == 0, "%s: %s",
+			name, param->name);
 	}
 }
 
@@ -134,8 +145,9 @@ static void check_reads_as(struct proactor_op *expected)
 	struct rpc_error error = {0};
 
 	ck_assert_ptr_eq(info, &op_table[expected->opcode]);
-	ck_assert_msg(codec_read_params(info, message.params, message.param_count, &op, &scratch, &error), "%s",
-		error.message);
+	ck_assert_msg(codec_read_params(info, message.params, message.param_count, &op, &scratch,
+			      &error),
+		"%s", error.message);
 	for_each_wire_param(param, expected->opcode) check_same(&op, expected, param);
 	/* what is not on the wire is the caller's */
 	for (const struct op_param *param = info->params; param->name; param++)
@@ -257,13 +269,22 @@ static bool read(uint32_t opcode, uint32_t count, struct proactor_op *op, struct
 	return done;
 }
 
-enum wrong { WRONG_NIL, WRONG_BOOL, WRONG_FLOAT, WRONG_MAP, WRONG_ARRAY, WRONG_EXT, WRONG_OTHER, WRONG_COUNT };
+enum wrong {
+	WRONG_NIL,
+	WRONG_BOOL,
+	WRONG_FLOAT,
+	WRONG_MAP,
+	WRONG_ARRAY,
+	WRONG_EXT,
+	WRONG_OTHER,
+	WRONG_COUNT
+};
 
 /* Packs something that @param cannot be. False: it can. */
 static bool pack_wrong(struct pack *pack, const struct op_param *param, enum wrong wrong)
 {
-	bool wants_integer =
-		param->kind != OP_KIND_PATH && param->kind != OP_KIND_DATA && param->kind != OP_KIND_ADDRESS;
+	bool wants_integer = param->kind != OP_KIND_PATH && param->kind != OP_KIND_DATA &&
+		param->kind != OP_KIND_ADDRESS;
 
 	switch (wrong) {
 	case WRONG_NIL:
@@ -294,9 +315,10 @@ static void check_refused(uint32_t opcode, const struct op_param *param, uint32_
 	char named[64];
 
 	codec_param_counts(&op_table[opcode], &count, &required);
-	snprintf(named, sizeof(named), "%s: parameter %u \"%s\" wants ", op_table[opcode].name, index + 1,
-		codec_param_name(param));
-	ck_assert_msg(!read(opcode, MAX(index + 1, required), &op, &error), "%s… takes %d", named, what);
+	snprintf(named, sizeof(named), "%s: parameter %u \"%s\" wants ", op_table[opcode].name,
+		index + 1, codec_param_name(param));
+	ck_assert_msg(!read(opcode, MAX(index + 1, required), &op, &error), "%s… takes %d", named,
+		what);
 	ck_assert_int_eq(error.code, RPC_INVALID_PARAMS);
 	ck_assert_msg(strstr(error.message, named), "\"%s\" does not say %s", error.message, named);
 	ck_assert_uint_gt(strlen(strstr(error.message, "wants ")), strlen("wants "));
@@ -394,7 +416,8 @@ START_TEST(optional_parameter_that_is_nil_has_its_default)
 			}
 		}
 		ck_assert_msg(read(opcode, count, &op, &error), "%s", error.message);
-		for_each_wire_param(param, opcode) if (param->optional) check_same(&op, &expected, param);
+		for_each_wire_param(param, opcode) if (param->optional)
+			check_same(&op, &expected, param);
 	}
 	buffer_deinit(&buffer);
 }
@@ -424,7 +447,8 @@ START_TEST(parameters_that_end_too_soon_are_refused)
 	struct proactor_op op;
 
 	ck_assert(!read(PROACTOR_CLOSE, 1, &op, &error));
-	ck_assert_str_eq(error.message, "INVALID_PARAMS: close: parameter 1 \"file\" wants a value");
+	ck_assert_str_eq(error.message,
+		"INVALID_PARAMS: close: parameter 1 \"file\" wants a value");
 	ck_assert(!read(PROACTOR_CONNECT, 2, &op, &error));
 }
 END_TEST
@@ -437,8 +461,8 @@ START_TEST(bytes_may_come_as_str_and_paths_as_bin)
 
 	pack_uint(&pack, 1);
 	pack_str(&pack, "abc");
-	ck_assert(codec_read_params(&op_table[PROACTOR_WRITE], reader_of(buffer_bytes(&buffer), buffer_size(&buffer)),
-		2, &op, &scratch, &error));
+	ck_assert(codec_read_params(&op_table[PROACTOR_WRITE],
+		reader_of(buffer_bytes(&buffer), buffer_size(&buffer)), 2, &op, &scratch, &error));
 	ck_assert_uint_eq(op.write.size, 3);
 	ck_assert_mem_eq(op.write.data, "abc", 3);
 	buffer_clear(&buffer);
@@ -451,7 +475,8 @@ START_TEST(bytes_may_come_as_str_and_paths_as_bin)
 }
 END_TEST
 
-static bool read_path_of(const char *path, size_t size, struct proactor_op *op, struct rpc_error *error)
+static bool read_path_of(const char *path, size_t size, struct proactor_op *op,
+	struct rpc_error *error)
 {
 	struct pack pack = pack_into(&buffer);
 
@@ -470,7 +495,8 @@ START_TEST(path_with_a_nul_or_too_long_is_refused)
 	ck_assert(read_path_of(path, PATH_MAX - 1, &op, &error));
 	ck_assert_uint_eq(strlen(op.open.path), PATH_MAX - 1);
 	ck_assert(!read_path_of(path, PATH_MAX, &op, &error));
-	ck_assert_ptr_nonnull(strstr(error.message, "\"path\" wants a path of at most 4095 bytes without NUL"));
+	ck_assert_ptr_nonnull(strstr(error.message,
+		"\"path\" wants a path of at most 4095 bytes without NUL"));
 	ck_assert(!read_path_of("a\0b", 3, &op, &error));
 	ck_assert(!read_path_of("a", 2, &op, &error));
 	ck_assert(read_path_of("", 0, &op, &error));
@@ -488,7 +514,8 @@ static int result_of(struct proactor_op *op, int64_t number, struct codec_result
 	codec_pack_result(&pack, op, number);
 	if (op_table[op->opcode].result == OP_RESULT_BYTES)
 		must(buffer_append(&buffer, op->read.data, (size_t)number));
-	r = codec_read_result(op->opcode, reader_of(buffer_bytes(&buffer), buffer_size(&buffer)), result);
+	r = codec_read_result(op->opcode, reader_of(buffer_bytes(&buffer), buffer_size(&buffer)),
+		result);
 	buffer_clear(&buffer);
 	return r;
 }
@@ -503,9 +530,13 @@ START_TEST(every_result_comes_back_from_the_wire)
 	memset(bytes, 'b', sizeof(bytes));
 	for_each_wire_op(opcode)
 	{
-		struct codec_result result = {
-			.result = -7, .data = room, .size = sizeof(room), .address = &to, .stat = &stat_room};
-		bool counts = op_table[opcode].result != OP_RESULT_NOTHING && op_table[opcode].result != OP_RESULT_STAT;
+		struct codec_result result = {.result = -7,
+			.data = room,
+			.size = sizeof(room),
+			.address = &to,
+			.stat = &stat_room};
+		bool counts = op_table[opcode].result != OP_RESULT_NOTHING &&
+			op_table[opcode].result != OP_RESULT_STAT;
 		struct proactor_op op = {.opcode = opcode};
 
 		memset(room, 0, sizeof(room));
@@ -550,9 +581,12 @@ START_TEST(result_of_another_type_is_refused)
 		const uint8_t boolean[] = {0xc3}, negative[] = {0xff};
 		bool nothing = op_table[opcode].result == OP_RESULT_NOTHING;
 
-		assert_result(codec_read_result(opcode, reader_of(boolean, 1), &result), nothing ? 0 : -EBADMSG);
-		assert_result(codec_read_result(opcode, reader_of(negative, 1), &result), nothing ? 0 : -EBADMSG);
-		assert_result(codec_read_result(opcode, reader_of(boolean, 0), &result), nothing ? 0 : -EBADMSG);
+		assert_result(codec_read_result(opcode, reader_of(boolean, 1), &result),
+			nothing ? 0 : -EBADMSG);
+		assert_result(codec_read_result(opcode, reader_of(negative, 1), &result),
+			nothing ? 0 : -EBADMSG);
+		assert_result(codec_read_result(opcode, reader_of(boolean, 0), &result),
+			nothing ? 0 : -EBADMSG);
 	}
 }
 END_TEST
@@ -571,7 +605,8 @@ END_TEST
 
 START_TEST(peer_of_a_family_without_a_form_has_an_empty_address)
 {
-	struct proactor_address from = {.size = 12, .any = {.sa_family = AF_NETLINK}}, to = {.size = 77};
+	struct proactor_address from = {.size = 12, .any = {.sa_family = AF_NETLINK}},
+				to = {.size = 77};
 	struct proactor_op op = {.opcode = PROACTOR_ACCEPT, .accept = {.address = &from}};
 	struct codec_result result = {.address = &to};
 
@@ -628,7 +663,8 @@ END_TEST
 
 START_TEST(what_the_kernel_did_not_fill_in_does_not_travel)
 {
-	struct statx stat = {.stx_mask = STATX_SIZE, .stx_size = 5, .stx_ino = 9, .stx_mode = 7}, read;
+	struct statx stat = {.stx_mask = STATX_SIZE, .stx_size = 5, .stx_ino = 9, .stx_mode = 7},
+		     read;
 
 	read = stat_there_and_back(&stat);
 	ck_assert_uint_eq(read.stx_size, 5);
@@ -664,11 +700,12 @@ START_TEST(names_that_a_reader_does_not_know_are_passed_over)
 	pack_map(&pack, 0);
 	pack_pair_uint(&pack, "size", 6);
 	pack_pair_str(&pack, "uid", "not a number");
-	must(codec_read_result(PROACTOR_STAT, reader_of(buffer_bytes(&buffer), buffer_size(&buffer)), &result));
+	must(codec_read_result(PROACTOR_STAT,
+		reader_of(buffer_bytes(&buffer), buffer_size(&buffer)), &result));
 	ck_assert_uint_eq(read.stx_size, 6);
 	ck_assert_uint_eq(read.stx_uid, 0);
-	assert_result(codec_read_result(PROACTOR_STAT, reader_of(buffer_bytes(&buffer), buffer_size(&buffer) - 1),
-			      &result),
+	assert_result(codec_read_result(PROACTOR_STAT,
+			      reader_of(buffer_bytes(&buffer), buffer_size(&buffer) - 1), &result),
 		-EBADMSG);
 	buffer_deinit(&buffer);
 }

@@ -1,8 +1,9 @@
 /*
- * The wire bytes: what we pack is, byte for byte, what tests/golden/golden.txt says, and what it says we read.
+ * The wire bytes: what we pack is, byte for byte, what tests/golden/golden.txt says, and what it
+ * says we read.
  *
- * tests/golden/check_golden.py holds the same file against an implementation of MessagePack that is not ours. Every example
- * there has a row here, and every row here an example there.
+ * tests/golden/check_golden.py holds the same file against an implementation of MessagePack that is
+ * not ours. Every example there has a row here, and every row here an example there.
  */
 #include "tests/harness.h"
 
@@ -96,7 +97,8 @@ static const struct proactor_address unix_abstract = {
 	.size = offsetof(struct sockaddr_un, sun_path) + 5,
 	.storage = {.ss_family = AF_UNIX, .__ss_padding = "\0name"},
 };
-static struct proactor_address inet6, accepted = {.size = sizeof(sa_family_t), .any = {.sa_family = AF_UNIX}};
+static struct proactor_address inet6,
+	accepted = {.size = sizeof(sa_family_t), .any = {.sa_family = AF_UNIX}};
 static struct proactor_address netlink = {.size = 4, .any = {.sa_family = AF_NETLINK}};
 static struct statx stat_all = {
 	.stx_mask = STATX_BASIC_STATS | STATX_BTIME,
@@ -130,8 +132,10 @@ static const struct row {
 	{"timeout request", 2, .op = {.opcode = PROACTOR_TIMEOUT, .timeout = {1500000000}}},
 	{"timeout response", 2, true, .op = {.opcode = PROACTOR_TIMEOUT}},
 	{"open request", 127,
-		.op = {.opcode = PROACTOR_OPEN, .open = {PROACTOR_CWD, "/tmp/x", O_RDWR | O_CREAT, 0644}}},
-	{"open request, in a directory", 128, .op = {.opcode = PROACTOR_OPEN, .open = {7, "x", 0, 0666}}},
+		.op = {.opcode = PROACTOR_OPEN,
+			.open = {PROACTOR_CWD, "/tmp/x", O_RDWR | O_CREAT, 0644}}},
+	{"open request, in a directory", 128,
+		.op = {.opcode = PROACTOR_OPEN, .open = {7, "x", 0, 0666}}},
 	{"open response", 128, true, 1, .op = {.opcode = PROACTOR_OPEN}},
 	{"close request", 255, .op = {.opcode = PROACTOR_CLOSE, .close = {1}}},
 	{"close response", 255, true, .op = {.opcode = PROACTOR_CLOSE}},
@@ -140,30 +144,40 @@ static const struct row {
 		.op = {.opcode = PROACTOR_READ, .read = {1, NULL, 65536, PROACTOR_CURRENT}}},
 	{"read response", 256, true, 5, "hello", .op = {.opcode = PROACTOR_READ}},
 	{"read response, at the end", 256, true, 0, "", .op = {.opcode = PROACTOR_READ}},
-	{"write request", 65535, .op = {.opcode = PROACTOR_WRITE, .write = {1, "hello", 5, INT64_C(1) << 32}}},
+	{"write request", 65535,
+		.op = {.opcode = PROACTOR_WRITE, .write = {1, "hello", 5, INT64_C(1) << 32}}},
 	{"write request, current position", 65535,
 		.op = {.opcode = PROACTOR_WRITE, .write = {1, "", 0, PROACTOR_CURRENT}}},
 	{"write response", 65535, true, 5, .op = {.opcode = PROACTOR_WRITE}},
 	{"fsync request", 65536, .op = {.opcode = PROACTOR_FSYNC, .fsync = {1, 1}}},
 	{"fsync response", 65536, true, .op = {.opcode = PROACTOR_FSYNC}},
 	{"stat request", UINT32_MAX,
-		.op = {.opcode = PROACTOR_STAT, .stat = {PROACTOR_CWD, "/x", 0x100, STATX_SIZE, NULL}}},
+		.op = {.opcode = PROACTOR_STAT,
+			.stat = {PROACTOR_CWD, "/x", 0x100, STATX_SIZE, NULL}}},
 	{"stat request, of a file", UINT32_MAX,
-		.op = {.opcode = PROACTOR_STAT, .stat = {1, "", 0, STATX_BASIC_STATS | STATX_BTIME, NULL}}},
-	{"stat response", UINT32_MAX, true, .op = {.opcode = PROACTOR_STAT, .stat = {.stat = &stat_all}}},
-	{"socket request", 3, .op = {.opcode = PROACTOR_SOCKET, .socket = {AF_INET6, SOCK_STREAM, IPPROTO_TCP}}},
+		.op = {.opcode = PROACTOR_STAT,
+			.stat = {1, "", 0, STATX_BASIC_STATS | STATX_BTIME, NULL}}},
+	{"stat response", UINT32_MAX, true,
+		.op = {.opcode = PROACTOR_STAT, .stat = {.stat = &stat_all}}},
+	{"socket request", 3,
+		.op = {.opcode = PROACTOR_SOCKET, .socket = {AF_INET6, SOCK_STREAM, IPPROTO_TCP}}},
 	{"socket response", 3, true, 2, .op = {.opcode = PROACTOR_SOCKET}},
 	{"bind request", 4, .op = {.opcode = PROACTOR_BIND, .bind = {2, &inet}}},
 	{"bind response", 4, true, .op = {.opcode = PROACTOR_BIND}},
 	{"listen request", 5, .op = {.opcode = PROACTOR_LISTEN, .listen = {2, 16}}},
 	{"listen response", 5, true, .op = {.opcode = PROACTOR_LISTEN}},
 	{"accept request", 6, .op = {.opcode = PROACTOR_ACCEPT, .accept = {2, NULL}}},
-	{"accept response", 6, true, 3, .op = {.opcode = PROACTOR_ACCEPT, .accept = {2, (void *)(uintptr_t)&inet}}},
-	{"accept response, unnamed", 6, true, 4, .op = {.opcode = PROACTOR_ACCEPT, .accept = {2, &accepted}}},
-	{"accept response, other family", 6, true, 5, .op = {.opcode = PROACTOR_ACCEPT, .accept = {2, &netlink}}},
+	{"accept response", 6, true, 3,
+		.op = {.opcode = PROACTOR_ACCEPT, .accept = {2, (void *)(uintptr_t)&inet}}},
+	{"accept response, unnamed", 6, true, 4,
+		.op = {.opcode = PROACTOR_ACCEPT, .accept = {2, &accepted}}},
+	{"accept response, other family", 6, true, 5,
+		.op = {.opcode = PROACTOR_ACCEPT, .accept = {2, &netlink}}},
 	{"connect request", 7, .op = {.opcode = PROACTOR_CONNECT, .connect = {2, &inet6}}},
-	{"connect request, path", 7, .op = {.opcode = PROACTOR_CONNECT, .connect = {2, &unix_path}}},
-	{"connect request, abstract", 7, .op = {.opcode = PROACTOR_CONNECT, .connect = {2, &unix_abstract}}},
+	{"connect request, path", 7,
+		.op = {.opcode = PROACTOR_CONNECT, .connect = {2, &unix_path}}},
+	{"connect request, abstract", 7,
+		.op = {.opcode = PROACTOR_CONNECT, .connect = {2, &unix_abstract}}},
 	{"connect response", 7, true, .op = {.opcode = PROACTOR_CONNECT}},
 	{"shutdown request", 8, .op = {.opcode = PROACTOR_SHUTDOWN, .shutdown = {2, SHUT_WR}}},
 	{"shutdown response", 8, true, .op = {.opcode = PROACTOR_SHUTDOWN}},
@@ -346,7 +360,8 @@ static void set_up(void)
 	struct sockaddr_in6 *address = (struct sockaddr_in6 *)&inet6.storage;
 
 	inet6.size = sizeof(*address);
-	*address = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(443), .sin6_scope_id = 2};
+	*address = (struct sockaddr_in6){
+		.sin6_family = AF_INET6, .sin6_port = htons(443), .sin6_scope_id = 2};
 	ck_assert_int_eq(inet_pton(AF_INET6, "fe80::1", &address->sin6_addr), 1);
 	server.loop.proactor = &proactor;
 	limits_init(&server.limits);
@@ -372,10 +387,11 @@ static void check_bytes(const char *name, struct buffer *buffer)
 	const struct example *example = find(name);
 
 	for (size_t i = 0; i < MIN(example->size, buffer_size(buffer)); i++)
-		ck_assert_msg(example->bytes[i] == buffer_bytes(buffer)[i], "%s: byte %zu is %02x, not %02x", name, i,
-			buffer_bytes(buffer)[i], example->bytes[i]);
-	ck_assert_msg(example->size == buffer_size(buffer), "%s: %zu bytes, not %zu", name, buffer_size(buffer),
-		example->size);
+		ck_assert_msg(example->bytes[i] == buffer_bytes(buffer)[i],
+			"%s: byte %zu is %02x, not %02x", name, i, buffer_bytes(buffer)[i],
+			example->bytes[i]);
+	ck_assert_msg(example->size == buffer_size(buffer), "%s: %zu bytes, not %zu", name,
+		buffer_size(buffer), example->size);
 	buffer_clear(buffer);
 }
 
@@ -405,8 +421,9 @@ START_TEST(every_method_has_a_request_and_a_response_in_the_file)
 
 	for (int i = 0; i < PROACTOR_OPCODE_COUNT + METHOD_COUNT; i++) {
 		bool is_operation = i < PROACTOR_OPCODE_COUNT;
-		const char *method =
-			is_operation ? op_table[i].name : method_name((enum method)(i - PROACTOR_OPCODE_COUNT));
+		const char *method = is_operation
+			? op_table[i].name
+			: method_name((enum method)(i - PROACTOR_OPCODE_COUNT));
 
 		if (is_operation && op_table[i].where != OP_WHERE_WIRE)
 			continue;
@@ -427,11 +444,11 @@ static struct rpc_message parse(const struct example *example)
 
 	limits_init(&limits);
 	scan_reset(&scan);
-	ck_assert_msg(scan_frame(&scan, example->bytes, example->size, &limits) == SCAN_FRAME, "%s: %s", example->name,
-		scan.reason);
+	ck_assert_msg(scan_frame(&scan, example->bytes, example->size, &limits) == SCAN_FRAME,
+		"%s: %s", example->name, scan.reason);
 	ck_assert_uint_eq(scan.size, example->size);
-	ck_assert_msg(rpc_parse(example->bytes, example->size, &message, &reason) == 0, "%s: %s", example->name,
-		reason);
+	ck_assert_msg(rpc_parse(example->bytes, example->size, &message, &reason) == 0, "%s: %s",
+		example->name, reason);
 	return message;
 }
 
@@ -466,9 +483,10 @@ START_TEST(request_of_the_file_is_read_and_packed_again_the_same)
 		if (rows[i].is_response)
 			continue;
 		message = parse(find(rows[i].name));
-		ck_assert_ptr_eq(op_find(message.method, message.method_size), &op_table[op.opcode]);
-		ck_assert_msg(codec_read_params(&op_table[op.opcode], message.params, message.param_count, &op,
-				      &scratch, &error),
+		ck_assert_ptr_eq(op_find(message.method, message.method_size),
+			&op_table[op.opcode]);
+		ck_assert_msg(codec_read_params(&op_table[op.opcode], message.params,
+				      message.param_count, &op, &scratch, &error),
 			"%s: %s", rows[i].name, error.message);
 		codec_pack_request(&pack, message.msgid, &op);
 		check_bytes(rows[i].name, &buffer);
@@ -483,7 +501,8 @@ START_TEST(response_of_the_file_is_read)
 		uint8_t room[16];
 		struct statx stat = {0};
 		struct proactor_address address;
-		struct codec_result result = {.data = room, .size = sizeof(room), .address = &address, .stat = &stat};
+		struct codec_result result = {
+			.data = room, .size = sizeof(room), .address = &address, .stat = &stat};
 		struct rpc_message message;
 
 		if (!rows[i].is_response)

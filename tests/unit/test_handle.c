@@ -1,4 +1,7 @@
-/* The handle: notifications from threads and signal handlers, and the eventfd that only a sleeper needs. */
+/*
+ * The handle: notifications from threads and signal handlers, and the eventfd that only a sleeper
+ * needs.
+ */
 #include "tests/harness.h"
 
 #include <errno.h>
@@ -64,7 +67,8 @@ START_TEST(errno_survives_in_a_signal_handler)
 	must(handle_new(&handle));
 	ck_assert(handle_begin_sleep(handle));
 	/* the largest value an eventfd holds: the write in notify fails with EAGAIN */
-	ck_assert_int_eq(write(handle->eventfd, &(uint64_t){UINT64_MAX - 1}, sizeof(uint64_t)), sizeof(uint64_t));
+	ck_assert_int_eq(write(handle->eventfd, &(uint64_t){UINT64_MAX - 1}, sizeof(uint64_t)),
+		sizeof(uint64_t));
 	errno = ENOSPC;
 	proactor_notify(handle);
 	ck_assert_int_eq(errno, ENOSPC);
@@ -144,7 +148,10 @@ START_TEST(no_notification_from_a_signal_handler_is_lost)
 {
 	must(handle_new(&handle));
 	signal(SIGALRM, on_alarm);
-	/* one signal a round, at any point of falling asleep: a lost one would end this test by its time limit */
+	/*
+	 * one signal a round, at any point of falling asleep: a lost one would end this test by its
+	 * time limit
+	 */
 	for (int round = 0; round < 2000; round++) {
 		struct itimerval once = {.it_value.tv_usec = 1 + round % 100};
 

@@ -13,7 +13,8 @@ START_TEST(default_is_in_range)
 
 	limits_init(&limits);
 	for (size_t i = 0; i < LIMIT_COUNT; i++) {
-		ck_assert_msg(limits.value[i] == limit_table[i].fallback, "%s", limit_table[i].name);
+		ck_assert_msg(limits.value[i] == limit_table[i].fallback, "%s",
+			limit_table[i].name);
 		ck_assert_msg(limit_table[i].minimum <= limits.value[i], "%s", limit_table[i].name);
 		ck_assert_msg(limits.value[i] <= limit_table[i].maximum, "%s", limit_table[i].name);
 	}
@@ -35,19 +36,25 @@ END_TEST
 
 START_TEST(limit_per_user_is_no_smaller_than_per_session_by_default)
 {
-	ck_assert_uint_ge(limit_table[LIMIT_USER_OPERATIONS].fallback, limit_table[LIMIT_OPERATIONS].fallback);
-	ck_assert_uint_ge(limit_table[LIMIT_USER_FILES].fallback, limit_table[LIMIT_FILES].fallback);
-	ck_assert_uint_ge(limit_table[LIMIT_USER_MEMORY].fallback, limit_table[LIMIT_MEMORY].fallback);
+	ck_assert_uint_ge(limit_table[LIMIT_USER_OPERATIONS].fallback,
+		limit_table[LIMIT_OPERATIONS].fallback);
+	ck_assert_uint_ge(limit_table[LIMIT_USER_FILES].fallback,
+		limit_table[LIMIT_FILES].fallback);
+	ck_assert_uint_ge(limit_table[LIMIT_USER_MEMORY].fallback,
+		limit_table[LIMIT_MEMORY].fallback);
 }
 END_TEST
 
 /* What one limit allows, the others and the code have to be able to hold. */
 START_TEST(limits_agree_with_each_other)
 {
-	ck_assert_uint_lt(limit_table[LIMIT_TRANSFER_SIZE].fallback, limit_table[LIMIT_FRAME_SIZE].fallback);
-	ck_assert_uint_lt(limit_table[LIMIT_TRANSFER_SIZE].maximum, limit_table[LIMIT_FRAME_SIZE].maximum);
+	ck_assert_uint_lt(limit_table[LIMIT_TRANSFER_SIZE].fallback,
+		limit_table[LIMIT_FRAME_SIZE].fallback);
+	ck_assert_uint_lt(limit_table[LIMIT_TRANSFER_SIZE].maximum,
+		limit_table[LIMIT_FRAME_SIZE].maximum);
 	ck_assert_uint_le(limit_table[LIMIT_FRAME_DEPTH].maximum, SCAN_DEPTH_MAX);
-	ck_assert_uint_le(chunk_footprint(limit_table[LIMIT_FRAME_SIZE].maximum), UINT64_C(1) << 32);
+	ck_assert_uint_le(chunk_footprint(limit_table[LIMIT_FRAME_SIZE].maximum),
+		UINT64_C(1) << 32);
 	ck_assert_uint_le(chunk_footprint(limit_table[LIMIT_TRANSFER_SIZE].fallback),
 		limit_table[LIMIT_MEMORY].fallback);
 	ck_assert_uint_ge(limit_table[LIMIT_MEMORY].minimum, chunk_footprint(CHUNK_SIZE_MIN));

@@ -121,7 +121,8 @@ START_TEST(failure_leaves_nothing_behind)
 	struct listener listener;
 
 	assert_result(listener_open(&listener, "missing/socket", 0600, (gid_t)-1, error), -ENOENT);
-	ck_assert_ptr_nonnull(strstr(error, "cannot open missing/socket.lock: No such file or directory (ENOENT)"));
+	ck_assert_ptr_nonnull(strstr(error,
+		"cannot open missing/socket.lock: No such file or directory (ENOENT)"));
 	ck_assert_int_lt(listener.fd, 0);
 	listener_close(&listener);
 }

@@ -31,7 +31,8 @@ START_TEST(what_is_inserted_is_found_until_it_is_removed)
 		for (int i = 0; i < NODES; i += 2)
 			map_remove(&map, &nodes[i]);
 		for (int i = 0; i < NODES; i++)
-			ck_assert_ptr_eq(map_find(&map, key_of(pattern, i)), i % 2 ? &nodes[i] : NULL);
+			ck_assert_ptr_eq(map_find(&map, key_of(pattern, i)),
+				i % 2 ? &nodes[i] : NULL);
 		for (int i = 1; i < NODES; i += 2)
 			map_remove(&map, &nodes[i]);
 		map_deinit(&map);
@@ -67,7 +68,10 @@ START_TEST(zeroed_map_is_empty_and_may_end_twice)
 }
 END_TEST
 
-/* A bucket holds a few keys only, whatever their pattern: else a client could make every look-up slow. */
+/*
+ * A bucket holds a few keys only, whatever their pattern: else a client could make every look-up
+ * slow.
+ */
 START_TEST(keys_are_spread_over_the_buckets)
 {
 	for (int pattern = 0; pattern < 4; pattern++) {

@@ -27,9 +27,11 @@ START_TEST(count_of_parameters_is_that_of_the_table)
 {
 	struct rpc_error error;
 
-	ck_assert(method_check_count(METHOD_HELLO, 0, &error) && method_check_count(METHOD_HELLO, 2, &error));
+	ck_assert(method_check_count(METHOD_HELLO, 0, &error) &&
+		method_check_count(METHOD_HELLO, 2, &error));
 	ck_assert(!method_check_count(METHOD_HELLO, 3, &error));
-	ck_assert(method_check_count(METHOD_CANCEL, 1, &error) && !method_check_count(METHOD_CANCEL, 0, &error));
+	ck_assert(method_check_count(METHOD_CANCEL, 1, &error) &&
+		!method_check_count(METHOD_CANCEL, 0, &error));
 	ck_assert_str_eq(error.message,
 		"INVALID_PARAMS: cancel: takes 1 parameters, got 0: parameter 1 \"msgid\" is missing");
 	ck_assert(!method_check_count(METHOD_PING, 1, &error));
@@ -42,7 +44,8 @@ START_TEST(wrong_parameter_is_named)
 
 	method_error_param(METHOD_CANCEL, 0, "a msgid", &error);
 	ck_assert_int_eq(error.code, RPC_INVALID_PARAMS);
-	ck_assert_str_eq(error.message, "INVALID_PARAMS: cancel: parameter 1 \"msgid\" wants a msgid");
+	ck_assert_str_eq(error.message,
+		"INVALID_PARAMS: cancel: parameter 1 \"msgid\" wants a msgid");
 }
 END_TEST
 
@@ -113,8 +116,9 @@ START_TEST(description_is_one_value_that_a_client_s_scan_lets_pass)
 	must(buffer_append(&buffer, "\x91", 1));
 	(void)described();
 	scan_reset(&scan);
-	ck_assert_msg(scan_frame(&scan, buffer_bytes(&buffer), buffer_size(&buffer), &limits) == SCAN_FRAME, "%s",
-		scan.reason);
+	ck_assert_msg(scan_frame(&scan, buffer_bytes(&buffer), buffer_size(&buffer), &limits) ==
+			SCAN_FRAME,
+		"%s", scan.reason);
 	buffer_deinit(&buffer);
 }
 END_TEST
@@ -175,7 +179,8 @@ START_TEST(every_limit_is_told_with_its_value)
 	method_pack_limits(&pack, &limits);
 	for (size_t i = 0; i < LIMIT_COUNT; i++) {
 		struct reader reader =
-			value_of(reader_of(buffer_bytes(&buffer), buffer_size(&buffer)), limit_table[i].name);
+			value_of(reader_of(buffer_bytes(&buffer), buffer_size(&buffer)),
+				limit_table[i].name);
 
 		must(reader_uint(&reader, UINT64_MAX, &number));
 		ck_assert_uint_eq(number, limits.value[i]);

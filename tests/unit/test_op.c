@@ -36,7 +36,8 @@ START_TEST(optional_parameters_come_last_on_the_wire)
 		for (const struct op_param *param = op_table[opcode].params; param->name; param++) {
 			if (op_kind_is_local(param->kind))
 				continue;
-			ck_assert_msg(param->optional || !optional, "%s.%s", op_table[opcode].name, param->name);
+			ck_assert_msg(param->optional || !optional, "%s.%s", op_table[opcode].name,
+				param->name);
 			optional = param->optional;
 		}
 	}
@@ -47,7 +48,8 @@ START_TEST(operation_on_the_wire_names_no_memory_that_cannot_travel)
 {
 	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++)
 		for (const struct op_param *param = op_table[opcode].params; param->name; param++)
-			ck_assert_msg(op_table[opcode].where == OP_WHERE_LOCAL || param->kind != OP_KIND_MESSAGE,
+			ck_assert_msg(op_table[opcode].where == OP_WHERE_LOCAL ||
+					param->kind != OP_KIND_MESSAGE,
 				"%s.%s", op_table[opcode].name, param->name);
 }
 END_TEST
@@ -59,7 +61,8 @@ START_TEST(result_of_bytes_goes_with_a_space_to_fill)
 
 		for (const struct op_param *param = op_table[opcode].params; param->name; param++)
 			has_space |= param->kind == OP_KIND_SPACE;
-		ck_assert_msg((op_table[opcode].result == OP_RESULT_BYTES) == has_space, "%s", op_table[opcode].name);
+		ck_assert_msg((op_table[opcode].result == OP_RESULT_BYTES) == has_space, "%s",
+			op_table[opcode].name);
 	}
 	ck_assert(op_makes_file(PROACTOR_OPEN));
 	ck_assert(op_makes_file(PROACTOR_ACCEPT));
@@ -83,7 +86,8 @@ START_TEST(unknown_opcodes_and_flags_are_refused)
 	assert_result(op_check(&(struct proactor_op){.opcode = PROACTOR_OPCODE_COUNT}), -EINVAL);
 	assert_result(op_check(&(struct proactor_op){.opcode = UINT32_MAX}), -EINVAL);
 	assert_result(op_check(&(struct proactor_op){.opcode = PROACTOR_NOP, .flags = 1}), -EINVAL);
-	assert_result(op_check(&(struct proactor_op){.opcode = PROACTOR_NOP, .flags = 1U << 31}), -EINVAL);
+	assert_result(op_check(&(struct proactor_op){.opcode = PROACTOR_NOP, .flags = 1U << 31}),
+		-EINVAL);
 }
 END_TEST
 
@@ -128,7 +132,10 @@ START_TEST(quick_look_skips_no_operation_that_needs_the_long_one)
 	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++) {
 		struct proactor_op empty = {.opcode = opcode};
 
-		/* what the long look refuses in an operation that is all zero, the quick one must have sent there */
+		/*
+		 * what the long look refuses in an operation that is all zero, the quick one must
+		 * have sent there
+		 */
 		assert_result(op_check(&empty), op_check_params(&empty));
 	}
 	ck_assert_uint_eq(op_checked >> PROACTOR_OPCODE_COUNT, 0);

@@ -44,8 +44,10 @@ static void check_wrong(const char *option, const char *value, const char *reaso
 {
 	struct options options;
 
-	ck_assert_msg(PARSE(&options, option, value) == OPTIONS_WRONG, "%s %s is taken", option, value);
-	ck_assert_msg(strstr(output, reason), "%s %s: \"%s\" says nothing of \"%s\"", option, value, output, reason);
+	ck_assert_msg(PARSE(&options, option, value) == OPTIONS_WRONG, "%s %s is taken", option,
+		value);
+	ck_assert_msg(strstr(output, reason), "%s %s: \"%s\" says nothing of \"%s\"", option, value,
+		output, reason);
 	ck_assert_ptr_nonnull(strstr(output, "proactord --help"));
 }
 
@@ -69,16 +71,17 @@ START_TEST(every_option_is_read_in_both_its_forms)
 {
 	struct options options;
 
-	ck_assert_int_eq(PARSE(&options, "--socket", "/x", "--socket-mode=0666", "--socket-group", "0", "--driver",
-				 "io_uring", "--limit", "files=5", "--drain", "0", "--log-level", "error"),
+	ck_assert_int_eq(PARSE(&options, "--socket", "/x", "--socket-mode=0666", "--socket-group",
+				 "0", "--driver", "io_uring", "--limit", "files=5", "--drain", "0",
+				 "--log-level", "error"),
 		OPTIONS_RUN);
 	ck_assert_str_eq(options.socket, "/x");
 	ck_assert_uint_eq(options.socket_mode, 0666);
 	ck_assert_uint_eq(options.socket_group, 0);
 	ck_assert_uint_eq(options.limits.value[LIMIT_FILES], 5);
 	ck_assert_uint_eq(options.drain_ns, 0);
-	ck_assert_int_eq(PARSE(&options, "-s", "/y", "-m660", "-g", "root", "-d", "auto", "-l", "files=6", "-l",
-				 "sessions=7", "-w", "86400", "-v", "debug"),
+	ck_assert_int_eq(PARSE(&options, "-s", "/y", "-m660", "-g", "root", "-d", "auto", "-l",
+				 "files=6", "-l", "sessions=7", "-w", "86400", "-v", "debug"),
 		OPTIONS_RUN);
 	ck_assert_str_eq(options.socket, "/y");
 	ck_assert_uint_eq(options.socket_mode, 0660);
@@ -96,7 +99,8 @@ START_TEST(limit_is_taken_up_to_both_ends_of_its_range)
 	for (size_t i = 0; i < LIMIT_COUNT; i++) {
 		const struct limit_info *info = &limit_table[i];
 
-		snprintf(wanted, sizeof(wanted), "from %" PRIu64 " to %" PRIu64, info->minimum, info->maximum);
+		snprintf(wanted, sizeof(wanted), "from %" PRIu64 " to %" PRIu64, info->minimum,
+			info->maximum);
 		snprintf(argument, sizeof(argument), "%s=%" PRIu64, info->name, info->minimum);
 		ck_assert_msg(PARSE(&options, "-l", argument) == OPTIONS_RUN, "%s", output);
 		snprintf(argument, sizeof(argument), "%s=%" PRIu64, info->name, info->maximum);
@@ -113,8 +117,8 @@ END_TEST
 START_TEST(malformed_value_is_refused_with_what_is_wanted)
 {
 	static const char *const limits[] = {"files", "files=", "=5", "file=5", "filesx=5", ""};
-	static const char *const numbers[] = {
-		"files=-1", "files= 5", "files=5x", "files=0x5", "files=18446744073709551617", "files=+5"};
+	static const char *const numbers[] = {"files=-1", "files= 5", "files=5x", "files=0x5",
+		"files=18446744073709551617", "files=+5"};
 	static const char *const drains[] = {"", "-1", "86401", "1.5", "5s"};
 	static const char *const modes[] = {"", "8", "1000", "rw", "-1"};
 

@@ -16,7 +16,8 @@ static void check(const struct pack *pack, const uint8_t *bytes, size_t size)
 	buffer_clear(&buffer);
 }
 
-#define CHECK(pack, ...) check(&pack, ((const uint8_t[]){__VA_ARGS__}), sizeof((const uint8_t[]){__VA_ARGS__}))
+#define CHECK(pack, ...)                                                                           \
+	check(&pack, ((const uint8_t[]){__VA_ARGS__}), sizeof((const uint8_t[]){__VA_ARGS__}))
 
 START_TEST(unsigned_integer_takes_its_shortest_form)
 {
@@ -31,7 +32,8 @@ START_TEST(unsigned_integer_takes_its_shortest_form)
 	pack_uint(&pack, 65536), CHECK(pack, 0xce, 0, 1, 0, 0);
 	pack_uint(&pack, UINT32_MAX), CHECK(pack, 0xce, 0xff, 0xff, 0xff, 0xff);
 	pack_uint(&pack, UINT64_C(1) << 32), CHECK(pack, 0xcf, 0, 0, 0, 1, 0, 0, 0, 0);
-	pack_uint(&pack, UINT64_MAX), CHECK(pack, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
+	pack_uint(&pack, UINT64_MAX),
+		CHECK(pack, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
 	buffer_deinit(&buffer);
 }
 END_TEST
@@ -47,9 +49,11 @@ START_TEST(signed_integer_takes_its_shortest_form)
 	pack_int(&pack, INT8_MIN), CHECK(pack, 0xd0, 0x80);
 	pack_int(&pack, -129), CHECK(pack, 0xd1, 0xff, 0x7f);
 	pack_int(&pack, INT16_MIN - 1), CHECK(pack, 0xd2, 0xff, 0xff, 0x7f, 0xff);
-	pack_int(&pack, INT64_C(-2147483649)), CHECK(pack, 0xd3, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff);
+	pack_int(&pack, INT64_C(-2147483649)),
+		CHECK(pack, 0xd3, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff);
 	pack_int(&pack, INT64_MIN), CHECK(pack, 0xd3, 0x80, 0, 0, 0, 0, 0, 0, 0);
-	pack_int(&pack, INT64_MAX), CHECK(pack, 0xcf, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
+	pack_int(&pack, INT64_MAX),
+		CHECK(pack, 0xcf, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
 	buffer_deinit(&buffer);
 }
 END_TEST

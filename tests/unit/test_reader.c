@@ -7,7 +7,8 @@
 
 #include "proto/reader.h"
 
-#define READER(...) reader_of(((const uint8_t[]){__VA_ARGS__}), sizeof((const uint8_t[]){__VA_ARGS__}))
+#define READER(...)                                                                                \
+	reader_of(((const uint8_t[]){__VA_ARGS__}), sizeof((const uint8_t[]){__VA_ARGS__}))
 
 START_TEST(values_come_in_order_and_where_they_lie)
 {
@@ -54,8 +55,9 @@ END_TEST
 /* On memory of exactly that size, so that a sanitizer or valgrind sees a read beyond its end. */
 START_TEST(no_prefix_is_read_beyond_its_end)
 {
-	static const uint8_t frame[] = {0x82, 0xa1, 'k', 0x92, 0xcf, 0, 0, 0, 0, 0, 0, 0, 1, 0xc4, 2, 8, 9, 0xda, 0, 1,
-		'x', 0xd8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17};
+	static const uint8_t frame[] = {0x82, 0xa1, 'k', 0x92, 0xcf, 0, 0, 0, 0, 0, 0, 0, 1, 0xc4,
+		2, 8, 9, 0xda, 0, 1, 'x', 0xd8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+		16, 17};
 
 	for (size_t size = 0; size <= sizeof(frame); size++) {
 		uint8_t *copy = malloc(size);
@@ -92,7 +94,8 @@ END_TEST
 
 START_TEST(integer_that_does_not_fit_is_refused_and_passed)
 {
-	struct reader reader = READER(0xcd, 1, 0, 0xff, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 9);
+	struct reader reader =
+		READER(0xcd, 1, 0, 0xff, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 9);
 	int64_t number = 42;
 	uint64_t unsigned_number = 42;
 
@@ -107,8 +110,8 @@ END_TEST
 
 START_TEST(integer_is_taken_at_both_ends_of_its_range)
 {
-	struct reader reader =
-		READER(0xff, 0xd3, 0x80, 0, 0, 0, 0, 0, 0, 0, 0xcf, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
+	struct reader reader = READER(0xff, 0xd3, 0x80, 0, 0, 0, 0, 0, 0, 0, 0xcf, 0x7f, 0xff, 0xff,
+		0xff, 0xff, 0xff, 0xff, 0xff);
 	int64_t number;
 
 	assert_result(reader_int(&reader, -1, -1, &number), 0);

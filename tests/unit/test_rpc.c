@@ -33,7 +33,8 @@ START_TEST(request_is_taken_apart)
 	uint64_t number;
 
 	/* [0, 2^32 - 1, "read", [1, 2]] */
-	message = parsed(BYTES(0x94, 0, 0xce, 0xff, 0xff, 0xff, 0xff, 0xa4, 'r', 'e', 'a', 'd', 0x92, 1, 2));
+	message = parsed(BYTES(0x94, 0, 0xce, 0xff, 0xff, 0xff, 0xff, 0xa4, 'r', 'e', 'a', 'd',
+		0x92, 1, 2));
 	ck_assert_int_eq(message.type, RPC_REQUEST);
 	ck_assert_uint_eq(message.msgid, UINT32_MAX);
 	ck_assert_uint_eq(message.method_size, 4);
@@ -87,14 +88,20 @@ START_TEST(message_of_another_shape_is_refused_with_the_reason)
 
 	ck_assert_str_eq(refused(BYTES(0xc0), &message), "a message is an array");
 	ck_assert_str_eq(refused(BYTES(0x90), &message), "the type is not 0, 1 or 2");
-	ck_assert_str_eq(refused(BYTES(0x94, 3, 1, 0xa1, 'x', 0x90), &message), "the type is not 0, 1 or 2");
-	ck_assert_str_eq(refused(BYTES(0x94, 0xff, 1, 0xa1, 'x', 0x90), &message), "the type is not 0, 1 or 2");
-	ck_assert_str_eq(refused(BYTES(0x94, 2, 1, 0xa1, 'x', 0x90), &message), "a notification has 3 elements");
-	ck_assert_str_eq(refused(BYTES(0x93, 0, 1, 0xa1, 'x'), &message), "a request or response has 4 elements");
+	ck_assert_str_eq(refused(BYTES(0x94, 3, 1, 0xa1, 'x', 0x90), &message),
+		"the type is not 0, 1 or 2");
+	ck_assert_str_eq(refused(BYTES(0x94, 0xff, 1, 0xa1, 'x', 0x90), &message),
+		"the type is not 0, 1 or 2");
+	ck_assert_str_eq(refused(BYTES(0x94, 2, 1, 0xa1, 'x', 0x90), &message),
+		"a notification has 3 elements");
+	ck_assert_str_eq(refused(BYTES(0x93, 0, 1, 0xa1, 'x'), &message),
+		"a request or response has 4 elements");
 	ck_assert_str_eq(refused(BYTES(0x95, 1, 1, 0xc0, 0xc0, 0xc0), &message),
 		"a request or response has 4 elements");
 	ck_assert(strstr(refused(BYTES(0x94, 0, 0xff, 0xa1, 'x', 0x90), &message), "msgid"));
-	ck_assert(strstr(refused(BYTES(0x94, 0, 0xcf, 0, 0, 0, 1, 0, 0, 0, 0, 0xa1, 'x', 0x90), &message), "msgid"));
+	ck_assert(strstr(refused(BYTES(0x94, 0, 0xcf, 0, 0, 0, 1, 0, 0, 0, 0, 0xa1, 'x', 0x90),
+				 &message),
+		"msgid"));
 }
 END_TEST
 
@@ -104,7 +111,8 @@ START_TEST(broken_request_can_still_be_answered)
 
 	ck_assert_str_eq(refused(BYTES(0x94, 0, 9, 5, 0x90), &message), "the method is not a str");
 	ck_assert(message.type == RPC_REQUEST && message.msgid == 9);
-	ck_assert_str_eq(refused(BYTES(0x94, 0, 9, 0xa1, 'x', 0x80), &message), "the params are not an array");
+	ck_assert_str_eq(refused(BYTES(0x94, 0, 9, 0xa1, 'x', 0x80), &message),
+		"the params are not an array");
 	ck_assert(message.type == RPC_REQUEST && message.msgid == 9);
 	/* without a msgid it cannot, and must not be taken for one that can */
 	(void)refused(BYTES(0x94, 0, 0xc0, 0xa1, 'x', 0x90), &message);
@@ -171,7 +179,8 @@ START_TEST(every_limit_can_be_named_in_full)
 		rpc_error_set_limit(&error, EDQUOT, (enum limit)i, UINT64_MAX, UINT64_MAX - 1);
 		ck_assert_int_eq(error.code, EDQUOT);
 		ck_assert_ptr_nonnull(strstr(error.message, limit_table[i].name));
-		ck_assert_msg(strstr(error.message, "18446744073709551614"), "cut: %s", error.message);
+		ck_assert_msg(strstr(error.message, "18446744073709551614"), "cut: %s",
+			error.message);
 		ck_assert_ptr_eq(error.limit, &limit_table[i]);
 	}
 }
@@ -226,7 +235,8 @@ START_TEST(error_with_a_limit_carries_it_as_data)
 	rpc_error_set_limit(&error, EDQUOT, LIMIT_FILES, 10, 11);
 	rpc_pack_error(&pack, 5, &error);
 	ck_assert_uint_gt(buffer_size(&buffer), sizeof(end));
-	ck_assert_mem_eq(buffer_bytes(&buffer) + buffer_size(&buffer) - (sizeof(end) - 1), end, sizeof(end) - 1);
+	ck_assert_mem_eq(buffer_bytes(&buffer) + buffer_size(&buffer) - (sizeof(end) - 1), end,
+		sizeof(end) - 1);
 	buffer_deinit(&buffer);
 }
 END_TEST
@@ -240,7 +250,8 @@ START_TEST(error_of_another_shape_is_refused)
 	assert_result(rpc_error_parse(reader_of(BYTES(0x92, 0, 0xa0)), &error), -EBADMSG);
 	assert_result(rpc_error_parse(reader_of(BYTES(0x92, 0xa1, 'x', 2)), &error), -EBADMSG);
 	assert_result(rpc_error_parse(reader_of(BYTES(0x92, 2, 2)), &error), -EBADMSG);
-	assert_result(rpc_error_parse(reader_of(BYTES(0x92, 0xce, 0x80, 0, 0, 0, 0xa0)), &error), -EBADMSG);
+	assert_result(rpc_error_parse(reader_of(BYTES(0x92, 0xce, 0x80, 0, 0, 0, 0xa0)), &error),
+		-EBADMSG);
 	assert_result(rpc_error_parse(reader_of(BYTES(0x92, 2, 0xa4, 'x')), &error), -EBADMSG);
 	ck_assert_int_eq(error.code, 77);
 }

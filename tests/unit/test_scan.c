@@ -1,8 +1,8 @@
 /*
  * The scan: where a frame ends, and what is refused before anything else looks at it.
  *
- * Random frames are written by a generator of our own that uses every format, short and long forms alike, from a seed that
- * is printed with a failure.
+ * Random frames are written by a generator of our own that uses every format, short and long forms
+ * alike, from a seed that is printed with a failure.
  */
 #include "tests/harness.h"
 
@@ -34,18 +34,21 @@ static struct limits with_limit(enum limit limit, uint64_t value)
 	return limits;
 }
 
-static enum scan_result scan_once(struct scan *scan, const uint8_t *bytes, size_t size, const struct limits *limits)
+static enum scan_result scan_once(struct scan *scan, const uint8_t *bytes, size_t size,
+	const struct limits *limits)
 {
 	scan_reset(scan);
 	return scan_frame(scan, bytes, size, limits);
 }
 
-static void check_bad(const uint8_t *bytes, size_t size, const struct limits *limits, const char *reason)
+static void check_bad(const uint8_t *bytes, size_t size, const struct limits *limits,
+	const char *reason)
 {
 	struct scan scan;
 
 	ck_assert_int_eq(scan_once(&scan, bytes, size, limits), SCAN_BAD);
-	ck_assert_msg(strstr(scan.reason, reason), "\"%s\" says nothing of \"%s\"", scan.reason, reason);
+	ck_assert_msg(strstr(scan.reason, reason), "\"%s\" says nothing of \"%s\"", scan.reason,
+		reason);
 }
 
 /* ---- random frames ---- */
@@ -78,8 +81,12 @@ static void put_body(struct writer *writer, size_t size)
 		writer->bytes[writer->size++] = (uint8_t)next_random(writer);
 }
 
-/* A container or body of @size in one of the formats that can say it; @tags are those with 1, 2, 4 bytes of size; 0: none. */
-static void put_sized(struct writer *writer, const uint8_t tags[3], uint8_t fix, unsigned fix_max, uint32_t size)
+/*
+ * A container or body of @size in one of the formats that can say it; @tags are those with 1, 2, 4
+ * bytes of size; 0: none.
+ */
+static void put_sized(struct writer *writer, const uint8_t tags[3], uint8_t fix, unsigned fix_max,
+	uint32_t size)
 {
 	unsigned form = (unsigned)(next_random(writer) % 4);
 
@@ -98,9 +105,9 @@ static void put_scalar(struct writer *writer)
 	static const struct {
 		uint8_t tag;
 		uint8_t number_size;
-	} forms[] = {{0x05, 0}, {0xe5, 0}, {0xc0, 0}, {0xc2, 0}, {0xc3, 0}, {0xca, 4}, {0xcb, 8}, {0xcc, 1}, {0xcd, 2},
-		{0xce, 4}, {0xcf, 8}, {0xd0, 1}, {0xd1, 2}, {0xd2, 4}, {0xd3, 8}, {0xd4, 2}, {0xd5, 3}, {0xd6, 5},
-		{0xd7, 9}, {0xd8, 17}};
+	} forms[] = {{0x05, 0}, {0xe5, 0}, {0xc0, 0}, {0xc2, 0}, {0xc3, 0}, {0xca, 4}, {0xcb, 8},
+		{0xcc, 1}, {0xcd, 2}, {0xce, 4}, {0xcf, 8}, {0xd0, 1}, {0xd1, 2}, {0xd2, 4},
+		{0xd3, 8}, {0xd4, 2}, {0xd5, 3}, {0xd6, 5}, {0xd7, 9}, {0xd8, 17}};
 	size_t form = next_random(writer) % ARRAY_SIZE(forms);
 
 	put(writer, forms[form].tag, 0, 0);
@@ -109,9 +116,11 @@ static void put_scalar(struct writer *writer)
 
 static void put_value(struct writer *writer, unsigned depth)
 {
-	static const uint8_t strs[] = {0xd9, 0xda, 0xdb}, bins[] = {0xc4, 0xc5, 0xc6}, exts[] = {0xc7, 0xc8, 0xc9};
+	static const uint8_t strs[] = {0xd9, 0xda, 0xdb}, bins[] = {0xc4, 0xc5, 0xc6},
+			     exts[] = {0xc7, 0xc8, 0xc9};
 	static const uint8_t arrays[] = {0, 0xdc, 0xdd}, maps[] = {0, 0xde, 0xdf};
-	uint32_t count = (uint32_t)(next_random(writer) % 4), size = (uint32_t)(next_random(writer) % 40);
+	uint32_t count = (uint32_t)(next_random(writer) % 4),
+		 size = (uint32_t)(next_random(writer) % 40);
 	unsigned kind = (unsigned)(next_random(writer) % 8);
 
 	if (kind >= 6 && (depth == 0 || writer->elements > 200))
@@ -164,30 +173,34 @@ START_TEST(frame_is_as_long_as_its_values)
 	struct scan scan;
 
 	/* [0, 1, "ping", []], and the first byte of the next */
-	ck_assert_int_eq(scan_once(&scan, BYTES(0x94, 0, 1, 0xa4, 'p', 'i', 'n', 'g', 0x90, 0x94), &limits),
+	ck_assert_int_eq(scan_once(&scan, BYTES(0x94, 0, 1, 0xa4, 'p', 'i', 'n', 'g', 0x90, 0x94),
+				 &limits),
 		SCAN_FRAME);
 	ck_assert_uint_eq(scan.size, 9);
 	ck_assert_int_eq(scan_once(&scan, BYTES(0x90), &limits), SCAN_FRAME);
 	ck_assert_uint_eq(scan.size, 1);
 	/* [{[]: {}}, ext] */
-	ck_assert_int_eq(scan_once(&scan, BYTES(0x92, 0x81, 0x90, 0x80, 0xd4, 5, 6), &limits), SCAN_FRAME);
+	ck_assert_int_eq(scan_once(&scan, BYTES(0x92, 0x81, 0x90, 0x80, 0xd4, 5, 6), &limits),
+		SCAN_FRAME);
 	ck_assert_uint_eq(scan.size, 7);
 	ck_assert_int_eq(scan_once(&scan, NULL, 0, &limits), SCAN_MORE);
 }
 END_TEST
 
 /* In two pieces at @split, with @after bytes of the next frame at the end. */
-static void check_split(const uint8_t *frame, size_t size, size_t split, size_t after, uint64_t seed)
+static void check_split(const uint8_t *frame, size_t size, size_t split, size_t after,
+	uint64_t seed)
 {
 	struct limits limits = defaults();
 	struct scan scan;
 
 	scan_reset(&scan);
-	ck_assert_msg(scan_frame(&scan, frame, split, &limits) == SCAN_MORE, "seed %" PRIu64 " at %zu: %s", seed, split,
-		scan.reason);
+	ck_assert_msg(scan_frame(&scan, frame, split, &limits) == SCAN_MORE,
+		"seed %" PRIu64 " at %zu: %s", seed, split, scan.reason);
 	ck_assert_msg(scan_frame(&scan, frame, size + after, &limits) == SCAN_FRAME,
 		"seed %" PRIu64 " at %zu of %zu: does not end", seed, split, size);
-	ck_assert_msg(scan.size == size, "seed %" PRIu64 " at %zu: %zu, not %zu", seed, split, scan.size, size);
+	ck_assert_msg(scan.size == size, "seed %" PRIu64 " at %zu: %zu, not %zu", seed, split,
+		scan.size, size);
 }
 
 START_TEST(frame_in_two_pieces_is_the_same_wherever_it_is_split)
@@ -208,7 +221,8 @@ END_TEST
 START_TEST(frame_that_ends_in_a_body_ends_there_in_pieces_too)
 {
 	/* [0, 1, "write", [1, bin]], as clients send it */
-	static const uint8_t frame[] = {0x94, 0, 1, 0xa5, 'w', 'r', 'i', 't', 'e', 0x92, 1, 0xc4, 3, 'a', 'b', 'c'};
+	static const uint8_t frame[] = {
+		0x94, 0, 1, 0xa5, 'w', 'r', 'i', 't', 'e', 0x92, 1, 0xc4, 3, 'a', 'b', 'c'};
 
 	for (size_t split = 0; split < sizeof(frame); split++)
 		check_split(frame, sizeof(frame), split, /* after= */ 0, /* seed= */ 0);
@@ -233,14 +247,14 @@ START_TEST(frame_that_comes_byte_by_byte_is_gone_over_once)
 
 			memset(rest, 0xc1, size + 1);
 			memcpy(rest + size - kept, writer.bytes + size - kept, kept);
-			ck_assert_msg(scan_frame(&scan, rest, size, &limits) == SCAN_MORE, "seed %" PRIu64 ": %s", seed,
-				scan.reason);
+			ck_assert_msg(scan_frame(&scan, rest, size, &limits) == SCAN_MORE,
+				"seed %" PRIu64 ": %s", seed, scan.reason);
 			free(rest);
 			ck_assert_uint_ge(scan.size, before);
 			before = scan.size;
 		}
-		ck_assert_msg(scan_frame(&scan, writer.bytes, writer.size, &limits) == SCAN_FRAME, "seed %" PRIu64,
-			seed);
+		ck_assert_msg(scan_frame(&scan, writer.bytes, writer.size, &limits) == SCAN_FRAME,
+			"seed %" PRIu64, seed);
 		ck_assert_uint_eq(scan.size, writer.size);
 	}
 }
@@ -384,8 +398,9 @@ static void mutate(struct writer *mutant)
 }
 
 /*
- * What the scan lets pass, msgpack-c reads, and finds its end at the same place; what the scan calls half a frame, it does;
- * what the scan calls no MessagePack, it does. What is over a limit it is not shown: it would allocate what was announced.
+ * What the scan lets pass, msgpack-c reads, and finds its end at the same place; what the scan
+ * calls half a frame, it does; what the scan calls no MessagePack, it does. What is over a limit it
+ * is not shown: it would allocate what was announced.
  */
 static void compare(const uint8_t *bytes, size_t size, uint64_t seed)
 {
@@ -404,10 +419,11 @@ static void compare(const uint8_t *bytes, size_t size, uint64_t seed)
 		expected = MSGPACK_UNPACK_PARSE_ERROR;
 	}
 	msgpack_unpacked_init(&unpacked);
-	ck_assert_msg(msgpack_unpack_next(&unpacked, (const char *)bytes, size, &end) == expected, "seed %" PRIu64,
-		seed);
+	ck_assert_msg(msgpack_unpack_next(&unpacked, (const char *)bytes, size, &end) == expected,
+		"seed %" PRIu64, seed);
 	if (expected == MSGPACK_UNPACK_SUCCESS)
-		ck_assert_msg(end == scan.size, "seed %" PRIu64 ": %zu, not %zu", seed, scan.size, end);
+		ck_assert_msg(end == scan.size, "seed %" PRIu64 ": %zu, not %zu", seed, scan.size,
+			end);
 	msgpack_unpacked_destroy(&unpacked);
 }
 

@@ -1,6 +1,6 @@
 /*
- * A whole server in a thread, and a raw client: a few dialogues, byte by byte. What operations do is tested in tests/conformance,
- * what the daemon does as a process in tests/e2e.
+ * A whole server in a thread, and a raw client: a few dialogues, byte by byte. What operations do
+ * is tested in tests/conformance, what the daemon does as a process in tests/e2e.
  */
 #include "tests/harness.h"
 
@@ -33,7 +33,8 @@ static struct server server;
 
 static void *serve(void *ready)
 {
-	struct proactor_options options = {.size = sizeof(options), .driver = PROACTOR_DRIVER_IO_URING};
+	struct proactor_options options = {
+		.size = sizeof(options), .driver = PROACTOR_DRIVER_IO_URING};
 	struct proactor *proactor;
 
 	assert(proactor_new(&proactor, &options) == 0);
@@ -83,7 +84,8 @@ static void await_end(void)
 
 	must(clock_gettime(CLOCK_REALTIME, &deadline));
 	deadline.tv_sec += PATIENCE_S / 2;
-	ck_assert_msg(pthread_timedjoin_np(thread, NULL, &deadline) == 0, "the server does not end");
+	ck_assert_msg(pthread_timedjoin_np(thread, NULL, &deadline) == 0,
+		"the server does not end");
 }
 
 static void stop_server(void)
@@ -131,7 +133,9 @@ static void ask(int fd, uint32_t msgid, const char *method, const char *params, 
 	union {
 		struct cmsghdr header;
 		uint8_t space[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+			     .cmsg_level = SOL_SOCKET,
+			     .cmsg_type = SCM_RIGHTS}};
 	struct buffer buffer = {0};
 	struct pack pack = pack_into(&buffer);
 	uint8_t bytes[ROOM];
@@ -185,11 +189,14 @@ static struct rpc_error hear_error(int fd, uint32_t msgid, int code, const char 
 	limits_init(&limits);
 	scan_reset(&scan);
 	while (scan_frame(&scan, bytes, size, &limits) == SCAN_MORE)
-		size += (size_t)must(recv(fd, bytes + size, 1, MSG_WAITALL)) == 1 ? 1 : (ck_abort_msg("it ended"), 0);
+		size += (size_t)must(recv(fd, bytes + size, 1, MSG_WAITALL)) == 1
+			? 1
+			: (ck_abort_msg("it ended"), 0);
 	must(rpc_parse(bytes, size, &message, &reason));
 	ck_assert_uint_eq(message.msgid, msgid);
 	must(rpc_error_parse(message.error, &error));
-	ck_assert_msg(error.code == code && strstr(error.message, text), "%d %s", error.code, error.message);
+	ck_assert_msg(error.code == code && strstr(error.message, text), "%d %s", error.code,
+		error.message);
 	return error;
 }
 
@@ -303,8 +310,8 @@ static bool is_utf8(const char *text)
 /* Clients take a str for UTF-8, and some drop a message in which it is not. */
 START_TEST(reason_is_utf8_whatever_the_client_said)
 {
-	static const char *const names[] = {
-		"\xff\xfe", "\xc3", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\xc3\xa9"};
+	static const char *const names[] = {"\xff\xfe", "\xc3",
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\xc3\xa9"};
 	struct rpc_error error;
 	int fd;
 
@@ -335,8 +342,10 @@ START_TEST(malformed_message_ends_the_session_with_a_reason)
 	say(fd, "c0");
 	hear(fd, "94 01 01 c0 c0");
 	/* [2, "closed", [[-32700, "PARSE_ERROR: a message is an array, not nil"]]] */
-	hear(fd, "93 02 a6 63 6c 6f 73 65 64 91 92 d1 80 44 d9 2b 50 41 52 53 45 5f 45 52 52 4f 52 3a");
-	hear(fd, "20 61 20 6d 65 73 73 61 67 65 20 69 73 20 61 6e 20 61 72 72 61 79 2c 20 6e 6f 74 20 6e 69 6c");
+	hear(fd,
+		"93 02 a6 63 6c 6f 73 65 64 91 92 d1 80 44 d9 2b 50 41 52 53 45 5f 45 52 52 4f 52 3a");
+	hear(fd,
+		"20 61 20 6d 65 73 73 61 67 65 20 69 73 20 61 6e 20 61 72 72 61 79 2c 20 6e 6f 74 20 6e 69 6c");
 	hear_end(fd);
 	close(fd);
 	stop_server();
@@ -463,7 +472,10 @@ START_TEST(client_that_goes_in_the_middle_leaves_nothing_behind)
 }
 END_TEST
 
-/* The daemon's send waits for room in the socket; with the client it ends, and the receive ends in the same turn. */
+/*
+ * The daemon's send waits for room in the socket; with the client it ends, and the receive ends in
+ * the same turn.
+ */
 START_TEST(client_that_goes_with_answers_unread_does_no_harm)
 {
 	start_server(LIMIT_COUNT, 0);

@@ -159,8 +159,9 @@ START_TEST(every_tag_but_one_has_a_name_and_a_header_of_the_right_size)
 		if (tag == 0xc1)
 			continue;
 		ck_assert_int_eq(token_parse(bytes, sizeof(bytes), &token), TOKEN_OK);
-		ck_assert_msg(token.header_size == (tag < 0xc0 || tag > 0xdf ? 1 : sizes[tag - 0xc0]), "0x%02x: %u",
-			tag, token.header_size);
+		ck_assert_msg(token.header_size ==
+				(tag < 0xc0 || tag > 0xdf ? 1 : sizes[tag - 0xc0]),
+			"0x%02x: %u", tag, token.header_size);
 		ck_assert_ptr_nonnull(token_type_name(token.type));
 	}
 }

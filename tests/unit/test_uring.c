@@ -1,4 +1,7 @@
-/* What the io_uring driver does beyond proactor.h: messages with descriptors, order, system calls for operations. */
+/*
+ * What the io_uring driver does beyond proactor.h: messages with descriptors, order, system calls
+ * for operations.
+ */
 #include "tests/harness.h"
 
 #include <errno.h>
@@ -81,12 +84,13 @@ START_TEST(message_carries_a_descriptor_that_is_close_on_exec)
 	parcel_init(&sent);
 	parcel_put_fd(&sent, fds[0]);
 	assert_result(run(proactor,
-			      (struct proactor_op){.opcode = PROACTOR_SENDMSG, .sendmsg = {fds[0], &sent.message, 0}}),
+			      (struct proactor_op){.opcode = PROACTOR_SENDMSG,
+				      .sendmsg = {fds[0], &sent.message, 0}}),
 		1);
 	parcel_init(&received);
 	assert_result(run(proactor,
-			      (struct proactor_op){
-				      .opcode = PROACTOR_RECVMSG, .recvmsg = {fds[1], &received.message, 0}}),
+			      (struct proactor_op){.opcode = PROACTOR_RECVMSG,
+				      .recvmsg = {fds[1], &received.message, 0}}),
 		1);
 	memcpy(&fd, CMSG_DATA(&received.control.header), sizeof(int));
 	ck_assert_int_eq(must(fcntl(fd, F_GETFD)), FD_CLOEXEC);
@@ -111,11 +115,12 @@ START_TEST(message_to_nobody_is_an_error_and_no_signal)
 	parcel_init(&parcel);
 	parcel.message.msg_controllen = 0;
 	assert_result(run(proactor,
-			      (struct proactor_op){
-				      .opcode = PROACTOR_SENDMSG, .sendmsg = {fds[0], &parcel.message, 0}}),
+			      (struct proactor_op){.opcode = PROACTOR_SENDMSG,
+				      .sendmsg = {fds[0], &parcel.message, 0}}),
 		-EPIPE);
 	assert_result(run(proactor,
-			      (struct proactor_op){.opcode = PROACTOR_RECVMSG, .recvmsg = {-1, &parcel.message, 0}}),
+			      (struct proactor_op){.opcode = PROACTOR_RECVMSG,
+				      .recvmsg = {-1, &parcel.message, 0}}),
 		-EBADF);
 	close(fds[0]);
 	proactor_free(proactor);
@@ -163,7 +168,8 @@ START_TEST(many_pushes_share_one_system_call)
 	uint64_t key;
 
 	for (int i = 0; i < 64; i++)
-		must(proactor_push(proactor, &(struct proactor_op){.opcode = PROACTOR_NOP}, &key, &completion));
+		must(proactor_push(proactor, &(struct proactor_op){.opcode = PROACTOR_NOP}, &key,
+			&completion));
 	assert_result(proactor_poll(proactor, NULL, entries, 64), 64);
 	proactor_stats(proactor, &stats);
 	ck_assert_uint_eq(stats.enters, 1);
@@ -175,22 +181,39 @@ END_TEST
 
 START_TEST(call_in_place_of_an_operation_does_the_same)
 {
-	struct proactor_address address = {.size = sizeof(struct sockaddr_in), .any.sa_family = AF_INET};
+	struct proactor_address address = {
+		.size = sizeof(struct sockaddr_in), .any.sa_family = AF_INET};
 	struct proactor *proactor = start(0);
 	int64_t file;
 
 	for (int opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++)
 		uring_of(proactor)->op_supported[opcode] = false;
 	file = must(run(proactor,
-		(struct proactor_op){.opcode = PROACTOR_SOCKET, .socket = {AF_INET, SOCK_STREAM, 0}}));
+		(struct proactor_op){
+			.opcode = PROACTOR_SOCKET, .socket = {AF_INET, SOCK_STREAM, 0}}));
 	ck_assert_int_eq(must(fcntl((int)file, F_GETFD)), FD_CLOEXEC);
-	assert_result(run(proactor, (struct proactor_op){.opcode = PROACTOR_BIND, .bind = {file, &address}}), 0);
-	assert_result(run(proactor, (struct proactor_op){.opcode = PROACTOR_BIND, .bind = {file, &address}}), -EINVAL);
-	assert_result(run(proactor, (struct proactor_op){.opcode = PROACTOR_LISTEN, .listen = {file, 1}}), 0);
-	assert_result(run(proactor, (struct proactor_op){.opcode = PROACTOR_SHUTDOWN, .shutdown = {file, SHUT_RDWR}}),
+	assert_result(run(proactor,
+			      (struct proactor_op){
+				      .opcode = PROACTOR_BIND, .bind = {file, &address}}),
 		0);
-	assert_result(run(proactor, (struct proactor_op){.opcode = PROACTOR_SHUTDOWN, .shutdown = {-1, 0}}), -EBADF);
-	assert_result(run(proactor, (struct proactor_op){.opcode = PROACTOR_SOCKET, .socket = {-1, 0, 0}}),
+	assert_result(run(proactor,
+			      (struct proactor_op){
+				      .opcode = PROACTOR_BIND, .bind = {file, &address}}),
+		-EINVAL);
+	assert_result(run(proactor,
+			      (struct proactor_op){.opcode = PROACTOR_LISTEN, .listen = {file, 1}}),
+		0);
+	assert_result(run(proactor,
+			      (struct proactor_op){
+				      .opcode = PROACTOR_SHUTDOWN, .shutdown = {file, SHUT_RDWR}}),
+		0);
+	assert_result(run(proactor,
+			      (struct proactor_op){
+				      .opcode = PROACTOR_SHUTDOWN, .shutdown = {-1, 0}}),
+		-EBADF);
+	assert_result(run(proactor,
+			      (struct proactor_op){
+				      .opcode = PROACTOR_SOCKET, .socket = {-1, 0, 0}}),
 		-EAFNOSUPPORT);
 	close((int)file);
 	proactor_free(proactor);
