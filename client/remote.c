@@ -6,15 +6,9 @@
  * meet a later operation that got the same index: that one is pushed, and so sent, after it. Calls
  * that are waited for (attach, detach) have msgids with the highest bit set.
  *
- * No more is with the daemon than it takes at a time (window.h); beyond that, requests are held
- * back, and an operation that is cancelled while it is held ends here.
- *
  * Requests collect in the connection's buffer and leave with one send when the caller polls; all
  * the responses that have come are taken at once. The caller's buffers are touched in poll alone,
  * so that nothing is to be waited for at the end.
- *
- * The daemon is not trusted more than a peer has to be: a response to nothing, or one that does not
- * have the shape of the operation's result, ends the connection.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,33 +23,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "client/call.h"
-#include "client/connection.h"
 #include "client/proactor-client.h"
+#include "client/remote.h"
 #include "client/socket_path.h"
-#include "client/window.h"
-#include "driver/driver.h"
-#include "proto/codec.h"
-
-#define CONTROL_MSGID    (UINT32_C(1) << 31)
-#define HELLO_TIMEOUT_NS (10 * NSEC_PER_SEC)
-
-/* REQUEST_HEADER_SIZE: what a request with data has besides the data, at most. */
-enum { SEND_EARLY_SIZE = 256 * 1024, RESULT_ERRNO_MAX = 4095, REQUEST_HEADER_SIZE = 64 };
-
-struct remote {
-	struct proactor base;
-	struct connection connection;
-	struct window window;
-	struct buffer scratch; /* a request that is to be held, while it is packed */
-	size_t transfer_size;  /* the daemon's limit */
-	uint32_t control_count;
-	uint32_t awaited_msgid;  /* of the call that is waited for; 0: none */
-	uint32_t awaited_opcode; /* of an operation with the same result */
-	int64_t awaited_result;
-	int epoll_fd;      /* for proactor_fd(); -EBADF until asked for */
-	bool watches_send; /* the epoll set looks for room in the socket too */
-};
 
 static struct remote *remote_of(struct proactor *proactor)
 {
@@ -78,121 +48,10 @@ static void end_all(struct remote *remote)
 	window_deinit(&remote->window);
 }
 
-static void lose(struct remote *remote)
+void remote_lose(struct remote *remote)
 {
 	(void)connection_fail(&remote->connection, -ECONNRESET);
 	end_all(remote);
-}
-
-/* ---- requests ---- */
-
-/* What is missing when memory runs out in the middle of a message cannot be taken back. */
-static int finish_request(struct remote *remote, const struct pack *pack)
-{
-	if (pack->failed) {
-		lose(remote);
-		return -ENOMEM;
-	}
-	if (buffer_size(&remote->connection.out) >= SEND_EARLY_SIZE)
-		(void)connection_send(&remote->connection);
-	return 0;
-}
-
-/* The request that makes a file of @fd, which is the connection's from then on, also on failure. */
-static int send_attach(struct remote *remote, uint32_t msgid, int fd)
-{
-	struct connection *connection = &remote->connection;
-	struct pack pack = pack_into(&connection->out);
-	int r = connection_attach_fd(connection, buffer_size(&connection->out), fd);
-
-	if (r < 0) {
-		fd_close(fd);
-		return r;
-	}
-	rpc_pack_request(&pack, msgid, "attach", 0);
-	return finish_request(remote, &pack);
-}
-
-/* The bytes that @slot's operation transfers at most. */
-static size_t data_size(const struct slot *slot)
-{
-	enum op_result kind = op_table[slot->opcode].result;
-
-	return kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT ? slot->space.size : 0;
-}
-
-static void pack_request(struct pack *pack, const struct proactor_op *op, const struct slot *slot,
-	int fd)
-{
-	if (fd >= 0)
-		rpc_pack_request(pack, slot_index(slot), "attach", 0);
-	else
-		codec_pack_request(pack, slot_index(slot), op);
-}
-
-static int hold(struct remote *remote, const struct proactor_op *op, struct slot *slot,
-	uint64_t cost, int fd)
-{
-	struct pack pack = pack_into(&remote->scratch);
-	struct window_request request = {.key = slot_key(slot), .cost = cost, .fd = fd};
-
-	buffer_clear(&remote->scratch);
-	pack_request(&pack, op, slot, fd);
-	request.size = (uint32_t)buffer_size(&remote->scratch);
-	if (pack.failed ||
-		window_hold(&remote->window, &request, buffer_bytes(&remote->scratch)) < 0) {
-		fd_close(fd);
-		return -ENOMEM;
-	}
-	slot->held = true;
-	return 0;
-}
-
-/*
- * Sends the request for @slot, now or when there is room: @op, or what makes a file of @fd where
- * that is not -1.
- */
-static int send_operation(struct remote *remote, const struct proactor_op *op, struct slot *slot,
-	int fd)
-{
-	uint64_t cost = window_cost(data_size(slot));
-	struct pack pack = pack_into(&remote->connection.out);
-
-	if (!window_admits(&remote->window, cost))
-		return hold(remote, op, slot, cost, fd);
-	window_enter(&remote->window, cost);
-	if (fd >= 0)
-		return send_attach(remote, slot_index(slot), fd);
-	codec_pack_request(&pack, slot_index(slot), op);
-	return finish_request(remote, &pack);
-}
-
-/* Sends what was held and has room now; what was cancelled meanwhile is passed over. */
-static void send_held(struct remote *remote)
-{
-	const struct window_request *request;
-
-	while (remote->connection.error == 0 && (request = window_next(&remote->window))) {
-		struct connection *connection = &remote->connection;
-		struct slot *slot = slots_find(&remote->base.slots, request->key);
-		int r = 0;
-
-		if (!slot || !slot->held) {
-			fd_close(request->fd);
-			window_drop(&remote->window);
-			continue;
-		}
-		if (request->fd >= 0)
-			r = connection_attach_fd(connection, buffer_size(&connection->out),
-				request->fd);
-		if (r < 0 || buffer_append(&connection->out, request + 1, request->size) < 0) {
-			lose(remote);
-			return;
-		}
-		slot->held = false;
-		window_enter(&remote->window, request->cost);
-		window_drop(&remote->window);
-	}
 }
 
 /* ---- operations that are done with the caller's own rights ---- */
@@ -227,7 +86,7 @@ static int donate(struct remote *remote, struct slot *slot, int fd, int64_t *ret
 		*ret_result = fd;
 		return PROACTOR_READY;
 	}
-	r = send_operation(remote, NULL, slot, fd);
+	r = remote_send(remote, NULL, slot, fd);
 	return r < 0 ? r : PROACTOR_PENDING;
 }
 
@@ -309,7 +168,7 @@ static int start(struct proactor *proactor, const struct proactor_op *given, str
 	if (is_done_here(&op))
 		return push_here(remote, &op, slot, ret_result);
 	keep_outputs(remote, &op, slot);
-	r = send_operation(remote, &op, slot, -1);
+	r = remote_send(remote, &op, slot, -1);
 	return r < 0 ? r : PROACTOR_PENDING;
 }
 
@@ -335,7 +194,7 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *op, 
 
 static uint32_t control_msgid(struct remote *remote)
 {
-	return CONTROL_MSGID | (++remote->control_count & (CONTROL_MSGID - 1));
+	return REMOTE_CONTROL_MSGID | (++remote->control_count & (REMOTE_CONTROL_MSGID - 1));
 }
 
 static int remote_cancel(struct proactor *proactor, struct slot *slot)
@@ -350,116 +209,7 @@ static int remote_cancel(struct proactor *proactor, struct slot *slot)
 	}
 	rpc_pack_request(&pack, control_msgid(remote), "cancel", 1);
 	pack_uint(&pack, slot_index(slot));
-	return finish_request(remote, &pack);
-}
-
-/* ---- responses ---- */
-
-/* The one place where a wire error becomes an errno. */
-static int64_t result_of_error(const struct rpc_error *error)
-{
-	if (error->code > 0)
-		return error->code <= RESULT_ERRNO_MAX ? -error->code : -EPROTO;
-	switch (error->code) {
-	case RPC_METHOD_NOT_FOUND: return -EOPNOTSUPP;
-	case RPC_INVALID_PARAMS: return -EINVAL;
-	default: return -EPROTO;
-	}
-}
-
-/*
- * The result of @message in numbers; what else it brings goes where @slot says. -EBADMSG:
- * malformed.
- */
-static int read_response(const struct rpc_message *message, uint32_t opcode,
-	struct codec_result *result)
-{
-	struct reader reader = message->error;
-	struct rpc_error error;
-	struct value value;
-
-	if (reader_next(&reader, &value) < 0)
-		return -EBADMSG;
-	if (value.token.type == TOKEN_NIL)
-		return codec_read_result(opcode, message->result, result);
-	if (rpc_error_parse(message->error, &error) < 0)
-		return -EBADMSG;
-	result->result = result_of_error(&error);
-	return 0;
-}
-
-static int end_operation(struct remote *remote, const struct rpc_message *message)
-{
-	struct slots *slots = &remote->base.slots;
-	struct slot *slot =
-		message->msgid < slots_count(slots) ? slots_at(slots, message->msgid) : NULL;
-	struct codec_result result = {0};
-	enum op_result kind;
-
-	if (!slot || slot->state != SLOT_IN_FLIGHT)
-		return -EBADMSG;
-	if (slot->held)
-		return -EBADMSG;
-	kind = op_table[slot->opcode].result;
-	if (kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT) {
-		result.data = slot->space.data;
-		result.size = slot->space.size;
-	} else if (kind == OP_RESULT_ACCEPTED) {
-		result.address = slot->address;
-	} else if (kind == OP_RESULT_STAT) {
-		result.stat = slot->stat;
-	}
-	if (read_response(message, slot->opcode, &result) < 0)
-		return -EBADMSG;
-	window_leave(&remote->window, window_cost(data_size(slot)));
-	driver_end(&remote->base, slot, result.result);
-	return 0;
-}
-
-static int end_control(struct remote *remote, const struct rpc_message *message)
-{
-	struct codec_result result = {0};
-
-	/* what became of a cancellation is seen by the operation itself */
-	if (message->msgid != remote->awaited_msgid)
-		return 0;
-	remote->awaited_msgid = 0;
-	if (read_response(message, remote->awaited_opcode, &result) < 0)
-		return -EBADMSG;
-	remote->awaited_result = result.result;
-	return 0;
-}
-
-static int take_message(struct remote *remote, const uint8_t *frame, size_t size)
-{
-	struct rpc_message message;
-	const char *reason;
-
-	if (rpc_parse(frame, size, &message, &reason) < 0 || message.type == RPC_REQUEST)
-		return -EBADMSG;
-	if (message.type == RPC_NOTIFICATION)
-		return 0; /* "closed" among them, after which the connection ends by itself */
-	return message.msgid & CONTROL_MSGID ? end_control(remote, &message)
-					     : end_operation(remote, &message);
-}
-
-static void take_messages(struct remote *remote)
-{
-	const uint8_t *frame;
-	size_t size;
-	int r;
-
-	while ((r = connection_frame(&remote->connection, &frame, &size)) == 1) {
-		if (take_message(remote, frame, size) < 0) {
-			r = -EBADMSG;
-			break;
-		}
-		connection_consume(&remote->connection, size);
-	}
-	if (r < 0)
-		lose(remote);
-	else
-		send_held(remote);
+	return remote_finish_request(remote, &pack);
 }
 
 /* ---- waiting ---- */
@@ -507,7 +257,7 @@ static int remote_wait(struct proactor *proactor, uint64_t deadline_ns)
 	}
 	if (remote->connection.error == 0)
 		(void)connection_receive(&remote->connection, blocks);
-	take_messages(remote);
+	remote_receive(remote);
 	follow_output(remote);
 	return 0;
 }
@@ -559,7 +309,7 @@ static int64_t await(struct remote *remote, uint32_t msgid, uint32_t opcode)
 		(void)connection_send(&remote->connection);
 		if (connection_wait(&remote->connection, -1, CLOCK_NEVER) >= 0)
 			(void)connection_receive(&remote->connection, false);
-		take_messages(remote);
+		remote_receive(remote);
 	}
 	return remote->awaited_result;
 }
@@ -577,7 +327,7 @@ static int remote_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return -errno;
-	r = send_attach(remote, msgid, copy);
+	r = remote_send_attach(remote, msgid, copy);
 	if (r < 0)
 		return r;
 	file = await(remote, msgid, PROACTOR_OPEN);
@@ -601,7 +351,7 @@ static int remote_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 		return -ECONNRESET;
 	rpc_pack_request(&pack, msgid, "detach", 1);
 	pack_int(&pack, file);
-	r = finish_request(remote, &pack);
+	r = remote_finish_request(remote, &pack);
 	if (r >= 0)
 		r = (int)await(remote, msgid, PROACTOR_NOP);
 	return r < 0 ? r : connection_take_fd(&remote->connection, ret_fd);
@@ -611,7 +361,7 @@ static int remote_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 
 static void remote_stop(struct proactor *proactor)
 {
-	lose(remote_of(proactor));
+	remote_lose(remote_of(proactor));
 }
 
 /* The session is over, and its files with it. */
@@ -647,70 +397,6 @@ static const struct driver remote_driver = {
 
 /* ---- the beginning ---- */
 
-/* Finds @key in the map that @reader is at; the reader then is at its value. */
-static bool find_key(struct reader *reader, const char *key)
-{
-	const uint8_t *name;
-	uint32_t count;
-	size_t size;
-
-	if (reader_map(reader, &count) < 0)
-		return false;
-	for (; count > 0; count--) {
-		if (reader_bytes(reader, &name, &size) < 0)
-			return false;
-		if (size == strlen(key) && memcmp(name, key, size) == 0)
-			return true;
-		if (reader_skip(reader) < 0)
-			return false;
-	}
-	return false;
-}
-
-/*
- * A limit in what `hello` answered; one that a daemon does not tell is taken for its default.
- * False: it makes no sense.
- */
-static bool find_limit(struct reader hello, enum limit limit, uint64_t *ret_value)
-{
-	struct reader limits;
-	uint32_t count;
-
-	*ret_value = limit_table[limit].fallback;
-	if (!find_key(&hello, "limits"))
-		return false;
-	limits = hello;
-	if (reader_map(&limits, &count) < 0)
-		return false;
-	if (!find_key(&hello, limit_table[limit].name))
-		return true;
-	return reader_uint(&hello, INT64_MAX, ret_value) == 0 && *ret_value > 0;
-}
-
-static int hello(struct remote *remote)
-{
-	uint64_t transfer_size, frame_size, operation_count, memory_size;
-	struct rpc_message response;
-	struct rpc_error error;
-	int r;
-
-	r = call_run(&remote->connection, "hello", NULL, 0, clock_now_ns() + HELLO_TIMEOUT_NS,
-		&response, &error);
-	if (r < 0)
-		return r;
-	if (error.code != 0)
-		return (int)result_of_error(&error);
-	if (!find_limit(response.result, LIMIT_TRANSFER_SIZE, &transfer_size) ||
-		!find_limit(response.result, LIMIT_FRAME_SIZE, &frame_size) ||
-		frame_size <= REQUEST_HEADER_SIZE ||
-		!find_limit(response.result, LIMIT_OPERATIONS, &operation_count) ||
-		!find_limit(response.result, LIMIT_MEMORY, &memory_size))
-		return -EPROTO;
-	remote->transfer_size = MIN(transfer_size, frame_size - REQUEST_HEADER_SIZE);
-	window_init(&remote->window, operation_count, memory_size);
-	return 0;
-}
-
 static int explain(char *reason, const char *path, int r)
 {
 	snprintf(reason, DRIVER_REASON_SIZE, "the daemon at %.160s: %s", path, err_name(-r));
@@ -737,7 +423,7 @@ int remote_new(struct proactor **ret_proactor, const struct proactor_options *op
 	driver_init(&remote->base, &remote_driver);
 	r = connection_init(&remote->connection, path);
 	if (r >= 0)
-		r = hello(remote);
+		r = remote_hello(remote);
 	if (r < 0) {
 		remote_free(&remote->base);
 		return explain(reason, path, r);

@@ -1,0 +1,67 @@
+/*
+ * The remote driver: what its files share.
+ *
+ *   remote.c          the calls of struct driver
+ *   remote_hello.c    what the daemon takes
+ *   remote_send.c     an operation becomes a request, sent now or held back
+ *   remote_receive.c  responses end operations
+ */
+#pragma once
+
+#include "client/connection.h"
+#include "client/window.h"
+#include "driver/driver.h"
+#include "proto/codec.h"
+
+/* In the msgid of a call that is no operation. */
+#define REMOTE_CONTROL_MSGID (UINT32_C(1) << 31)
+
+struct remote {
+	struct proactor base;
+	struct connection connection;
+	struct window window;
+	struct buffer scratch; /* a request that is to be held, while it is packed */
+	size_t transfer_size;  /* the daemon's limit */
+	uint32_t control_count;
+	uint32_t awaited_msgid;  /* of the call that is waited for; 0: none */
+	uint32_t awaited_opcode; /* of an operation with the same result */
+	int64_t awaited_result;
+	int epoll_fd;      /* for proactor_fd(); -EBADF until asked for */
+	bool watches_send; /* the epoll set looks for room in the socket too */
+};
+
+/* The connection is lost: everything in flight ends, with -ECONNRESET. */
+void remote_lose(struct remote *remote);
+
+/* ---- remote_hello.c ---- */
+
+/* Asks for the limits. -EPROTO: it is no proactord; otherwise as call_run(), or its error. */
+int remote_hello(struct remote *remote);
+
+/* ---- remote_send.c ---- */
+
+/* A request was packed into the connection's buffer. -ENOMEM: it was not, and all is lost. */
+int remote_finish_request(struct remote *remote, const struct pack *pack);
+
+/* The request that makes a file of @fd, which is the connection's from then on, also on failure. */
+int remote_send_attach(struct remote *remote, uint32_t msgid, int fd);
+
+/*
+ * Sends the request for @slot, now or when there is room: @op, or what makes a file of @fd where
+ * that is not -1. -ENOMEM.
+ */
+int remote_send(struct remote *remote, const struct proactor_op *op, struct slot *slot, int fd);
+
+/* Sends what was held and has room now. */
+void remote_send_held(struct remote *remote);
+
+/* The bytes that @slot's operation transfers at most. */
+size_t remote_data_size(const struct slot *slot);
+
+/* ---- remote_receive.c ---- */
+
+/* Takes all messages that have come. */
+void remote_receive(struct remote *remote);
+
+/* The one place where a wire error becomes an errno. */
+int64_t remote_result_of_error(const struct rpc_error *error);

@@ -1,0 +1,114 @@
+/*
+ * Requests of the remote driver. See remote.h.
+ *
+ * No more is with the daemon than it takes at a time (window.h); beyond that, requests are held
+ * back, and an operation that is cancelled while it is held ends in this process.
+ */
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "client/remote.h"
+
+enum { SEND_EARLY_SIZE = 256 * 1024 };
+
+/* What is missing when memory runs out in the middle of a message cannot be taken back. */
+int remote_finish_request(struct remote *remote, const struct pack *pack)
+{
+	if (pack->failed) {
+		remote_lose(remote);
+		return -ENOMEM;
+	}
+	if (buffer_size(&remote->connection.out) >= SEND_EARLY_SIZE)
+		(void)connection_send(&remote->connection);
+	return 0;
+}
+
+int remote_send_attach(struct remote *remote, uint32_t msgid, int fd)
+{
+	struct connection *connection = &remote->connection;
+	struct pack pack = pack_into(&connection->out);
+	int r = connection_attach_fd(connection, buffer_size(&connection->out), fd);
+
+	if (r < 0) {
+		fd_close(fd);
+		return r;
+	}
+	rpc_pack_request(&pack, msgid, "attach", 0);
+	return remote_finish_request(remote, &pack);
+}
+
+size_t remote_data_size(const struct slot *slot)
+{
+	enum op_result kind = op_table[slot->opcode].result;
+
+	return kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT ? slot->space.size : 0;
+}
+
+static void pack_request(struct pack *pack, const struct proactor_op *op, const struct slot *slot,
+	int fd)
+{
+	if (fd >= 0)
+		rpc_pack_request(pack, slot_index(slot), "attach", 0);
+	else
+		codec_pack_request(pack, slot_index(slot), op);
+}
+
+static int hold(struct remote *remote, const struct proactor_op *op, struct slot *slot,
+	uint64_t cost, int fd)
+{
+	struct pack pack = pack_into(&remote->scratch);
+	struct window_request request = {.key = slot_key(slot), .cost = cost, .fd = fd};
+
+	buffer_clear(&remote->scratch);
+	pack_request(&pack, op, slot, fd);
+	request.size = (uint32_t)buffer_size(&remote->scratch);
+	if (pack.failed ||
+		window_hold(&remote->window, &request, buffer_bytes(&remote->scratch)) < 0) {
+		fd_close(fd);
+		return -ENOMEM;
+	}
+	slot->held = true;
+	return 0;
+}
+
+int remote_send(struct remote *remote, const struct proactor_op *op, struct slot *slot, int fd)
+{
+	uint64_t cost = window_cost(remote_data_size(slot));
+	struct pack pack = pack_into(&remote->connection.out);
+
+	if (!window_admits(&remote->window, cost))
+		return hold(remote, op, slot, cost, fd);
+	window_enter(&remote->window, cost);
+	if (fd >= 0)
+		return remote_send_attach(remote, slot_index(slot), fd);
+	codec_pack_request(&pack, slot_index(slot), op);
+	return remote_finish_request(remote, &pack);
+}
+
+/* Sends what was held and has room now; what was cancelled meanwhile is passed over. */
+void remote_send_held(struct remote *remote)
+{
+	const struct window_request *request;
+
+	while (remote->connection.error == 0 && (request = window_next(&remote->window))) {
+		struct connection *connection = &remote->connection;
+		struct slot *slot = slots_find(&remote->base.slots, request->key);
+		int r = 0;
+
+		if (!slot || !slot->held) {
+			fd_close(request->fd);
+			window_drop(&remote->window);
+			continue;
+		}
+		if (request->fd >= 0)
+			r = connection_attach_fd(connection, buffer_size(&connection->out),
+				request->fd);
+		if (r < 0 || buffer_append(&connection->out, request + 1, request->size) < 0) {
+			remote_lose(remote);
+			return;
+		}
+		slot->held = false;
+		window_enter(&remote->window, request->cost);
+		window_drop(&remote->window);
+	}
+}
