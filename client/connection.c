@@ -208,6 +208,7 @@ int connection_receive(struct connection *connection, bool blocks)
 	if (size < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : connection_fail(connection, -errno);
 	keep_fds(connection, &message);
+	connection->fds_cut = connection->fds_cut || message.msg_flags & MSG_CTRUNC;
 	if (size == 0)
 		return connection_fail(connection, -ECONNRESET);
 	buffer_commit(&connection->in, (size_t)size);
@@ -242,7 +243,7 @@ void connection_consume(struct connection *connection, size_t size)
 int connection_take_fd(struct connection *connection, int *ret_fd)
 {
 	if (connection->fd_count == 0)
-		return -EBADMSG;
+		return connection->fds_cut ? -EMFILE : -EBADMSG;
 	*ret_fd = connection->fds[0];
 	connection->fd_count--;
 	memmove(connection->fds, connection->fds + 1,

@@ -25,6 +25,7 @@ struct connection {
 	struct limits limits; /* for what comes in */
 	int fds[RPC_FDS_MAX]; /* that came in and were not taken, in order */
 	unsigned fd_count;
+	bool fds_cut;        /* more came than this process has room for */
 	uint32_t last_msgid; /* for whoever calls by it */
 };
 
@@ -57,7 +58,10 @@ int connection_frame(struct connection *connection, const uint8_t **ret_frame, s
 
 void connection_consume(struct connection *connection, size_t size);
 
-/* The next descriptor that came, now the caller's. -EBADMSG: there is none. */
+/*
+ * The next descriptor that came, now the caller's. -EMFILE: there was no room; -EBADMSG: there is
+ * none.
+ */
 int connection_take_fd(struct connection *connection, int *ret_fd);
 
 static inline bool connection_has_output(const struct connection *connection)

@@ -100,7 +100,9 @@ void remote_send_held(struct remote *remote)
 			window_drop(&remote->window);
 			continue;
 		}
-		if (request->fd >= 0)
+		/* room first: once it has the descriptor, the connection also closes it */
+		r = buffer_reserve(&connection->out, request->size);
+		if (r == 0 && request->fd >= 0)
 			r = connection_attach_fd(connection, buffer_size(&connection->out),
 				request->fd);
 		if (r < 0 || buffer_append(&connection->out, request + 1, request->size) < 0) {

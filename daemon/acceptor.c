@@ -53,8 +53,10 @@ static void accepted(struct task *task, int64_t result)
 {
 	struct server *server = container_of(task, struct server, accepting);
 
-	if (result >= 0)
+	if (result >= 0 && server->state == SERVER_SERVING)
 		begin_session(server, result);
+	else if (result >= 0)
+		loop_close(&server->loop, result);
 	if (server->state != SERVER_SERVING) {
 		close_listener(server);
 		return;

@@ -80,7 +80,7 @@ struct chunk *chunk_free(struct chunk_pool *pool, struct chunk *chunk)
 		return NULL;
 	footprint = class_footprint(chunk->size_class);
 	assert(!list_linked(&chunk->link) && pool->used_bytes >= footprint);
-	fd_close(chunk->fd);
+	assert(chunk->fd < 0);
 	pool->used_bytes -= footprint;
 	if (pool->kept_bytes + footprint > KEPT_BYTES_MAX) {
 		free(chunk);

@@ -23,7 +23,7 @@ struct chunk {
 	size_t head;
 	size_t tail;
 	uint32_t size_class;
-	int fd; /* rides on the first byte; closed with the chunk; -EBADF: none */
+	int fd; /* rides on the first byte; taken off before the chunk is freed; -EBADF: none */
 	uint8_t bytes[];
 };
 
@@ -60,5 +60,6 @@ static inline size_t chunk_size(const struct chunk *chunk)
 
 static inline size_t chunk_room(const struct chunk *chunk)
 {
+	assert(chunk->tail <= chunk->capacity);
 	return chunk->capacity - chunk->tail;
 }

@@ -146,5 +146,5 @@ void dispatch(struct session *session)
 		}
 	}
 	if (buffer_size(&inbox->bytes) == 0)
-		server->stats.fds_unasked += inbox_drop_fds(inbox);
+		inbox_drop_fds(session);
 }

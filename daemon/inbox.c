@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "daemon/dispatch.h"
 #include "daemon/session.h"
 
@@ -24,18 +23,21 @@ void inbox_init(struct inbox *inbox)
 	scan_reset(&inbox->scan);
 }
 
-void inbox_deinit(struct inbox *inbox, struct user *user)
+void inbox_deinit(struct session *session)
 {
+	struct inbox *inbox = &session->inbox;
+
 	assert(!inbox->receiving.pending && !inbox->watching.pending);
-	user->input_size -= inbox->charged_size;
-	(void)inbox_drop_fds(inbox);
+	session->user->input_size -= inbox->charged_size;
+	inbox_drop_fds(session);
 	buffer_deinit(&inbox->bytes);
 }
 
 /* ---- descriptors ---- */
 
-static void keep_fds(struct inbox *inbox, struct stats *stats)
+static void keep_fds(struct session *session)
 {
+	struct inbox *inbox = &session->inbox;
 	struct msghdr *message = &inbox->message;
 
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
@@ -50,8 +52,8 @@ static void keep_fds(struct inbox *inbox, struct stats *stats)
 			if (inbox->fd_count < RPC_FDS_MAX) {
 				inbox->fds[inbox->fd_count++] = fd;
 			} else {
-				(void)fd_close(fd);
-				stats->fds_unasked++;
+				loop_close_fd(session_loop(session), fd);
+				session->server->stats.fds_unasked++;
 			}
 		}
 	}
@@ -71,14 +73,14 @@ int inbox_take_fd(struct inbox *inbox)
 	return fd;
 }
 
-unsigned inbox_drop_fds(struct inbox *inbox)
+void inbox_drop_fds(struct session *session)
 {
-	unsigned count = inbox->fd_count;
+	struct inbox *inbox = &session->inbox;
 
+	session->server->stats.fds_unasked += inbox->fd_count;
 	inbox->fds_cut = false;
 	while (inbox->fd_count > 0)
-		(void)fd_close(inbox->fds[--inbox->fd_count]);
-	return count;
+		loop_close_fd(session_loop(session), inbox->fds[--inbox->fd_count]);
 }
 
 /* ---- receiving ---- */
@@ -170,7 +172,7 @@ static void received(struct task *task, int64_t result)
 	struct inbox *inbox = &session->inbox;
 
 	if (result >= 0)
-		keep_fds(inbox, &session->server->stats);
+		keep_fds(session);
 	if (result > 0) {
 		session->server->stats.received_bytes += (uint64_t)result;
 		follow(inbox, (size_t)result);

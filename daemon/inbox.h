@@ -14,7 +14,6 @@
 #include "proto/scan.h"
 
 struct session;
-struct user;
 
 struct inbox {
 	struct task receiving;
@@ -34,8 +33,8 @@ struct inbox {
 
 void inbox_init(struct inbox *inbox);
 
-/* Closes what was not taken, and releases what @user was charged. Nothing may be in flight. */
-void inbox_deinit(struct inbox *inbox, struct user *user);
+/* Closes what was not taken, and releases what the user was charged. Nothing may be in flight. */
+void inbox_deinit(struct session *session);
 
 /* Goes on with the frames that are there, then with receiving. */
 void inbox_resume(struct session *session);
@@ -49,7 +48,5 @@ void inbox_watch(struct session *session);
  */
 int inbox_take_fd(struct inbox *inbox);
 
-/*
- * Closes what came unasked; called between frames when all bytes are dispatched. Returns how many.
- */
-unsigned inbox_drop_fds(struct inbox *inbox);
+/* Closes what came unasked; called between frames when all bytes are dispatched. */
+void inbox_drop_fds(struct session *session);

@@ -38,7 +38,11 @@ void loop_cancel(struct loop *loop, struct task *task)
 
 void loop_close(struct loop *loop, int64_t file)
 {
-	struct proactor_op op = {.opcode = PROACTOR_CLOSE, .close = {.file = file}};
+	struct proactor_op op = {
+		.opcode = PROACTOR_CLOSE,
+		.flags = PROACTOR_MAY_BLOCK,
+		.close = {.file = file},
+	};
 	struct proactor_completion ready;
 	uint64_t key;
 	int fd;
@@ -51,6 +55,14 @@ void loop_close(struct loop *loop, int64_t file)
 		if (proactor_detach(loop->proactor, file, &fd) == 0)
 			close(fd);
 	}
+}
+
+void loop_close_fd(struct loop *loop, int fd)
+{
+	int64_t file;
+
+	if (fd >= 0 && proactor_attach(loop->proactor, fd, &file) == 0)
+		loop_close(loop, file);
 }
 
 static void complete(struct task *task, int64_t result)

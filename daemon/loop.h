@@ -39,8 +39,14 @@ void loop_push(struct loop *loop, struct task *task, struct proactor_op *op);
 /* Asks for a pending task to end; its callback comes. Nothing for one that is not pending. */
 void loop_cancel(struct loop *loop, struct task *task);
 
-/* Closes a file without anybody waiting for it: closing can block, so it is an operation too. */
+/*
+ * Closes a file without anybody waiting for it. Closing can block for as long as a client likes (a
+ * socket that lingers), so it is an operation, and one that does not hold up the loop.
+ */
 void loop_close(struct loop *loop, int64_t file);
+
+/* As loop_close(), a descriptor that came from a client and is no file. Nothing for a negative. */
+void loop_close_fd(struct loop *loop, int fd);
 
 /*
  * One turn: submits, waits until something has ended where it @may_block, calls back. Negative: the

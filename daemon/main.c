@@ -127,6 +127,7 @@ int main(int argc, char **argv)
 	case OPTIONS_RUN: break;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file too large for a limit is the client's error */
 	raise_fd_limit();
 	if (open_listener(&listener, &options) < 0)
 		return EXIT_UNAVAILABLE;

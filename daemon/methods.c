@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "base/cleanup.h"
 #include "daemon/policy.h"
 #include "daemon/reply.h"
 #include "daemon/report.h"
@@ -39,20 +38,12 @@ static bool describe(struct session *session, const struct rpc_message *message)
 	return true;
 }
 
-static bool attach(struct session *session, const struct rpc_message *message,
-	struct rpc_error *error)
+/* Makes a file of @fd. False: it is still the caller's, and @error says why. */
+static bool adopt(struct session *session, int fd, struct file **ret_file, struct rpc_error *error)
 {
-	_cleanup_(fd_closep) int fd = inbox_take_fd(&session->inbox);
 	struct shortage shortage;
-	struct file *made = NULL;
-	struct pack pack;
 	int64_t file;
 
-	if (fd < 0) {
-		rpc_error_set(error, -fd,
-			"attach: no descriptor came with the message (SCM_RIGHTS)");
-		return false;
-	}
 	if (!policy_allows_fd(session, fd, error))
 		return false;
 	if (!account_charge(&session->account, session->user, &session->server->limits,
@@ -60,14 +51,32 @@ static bool attach(struct session *session, const struct rpc_message *message,
 		rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
 		return false;
 	}
-	if (proactor_attach(session_loop(session)->proactor, fd, &file) == 0)
-		made = files_add(&session->files, file);
-	if (!made) {
-		account_release(&session->account, session->user, RESOURCE_FILES, 1);
-		rpc_error_set(error, ENOMEM, "attach");
+	if (proactor_attach(session_loop(session)->proactor, fd, &file) == 0) {
+		*ret_file = files_add(&session->files, file);
+		if (*ret_file)
+			return true;
+	}
+	account_release(&session->account, session->user, RESOURCE_FILES, 1);
+	rpc_error_set(error, ENOMEM, "attach");
+	return false;
+}
+
+static bool attach(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
+{
+	int fd = inbox_take_fd(&session->inbox);
+	struct file *made;
+	struct pack pack;
+
+	if (fd < 0) {
+		rpc_error_set(error, -fd,
+			"attach: no descriptor came with the message (SCM_RIGHTS)");
 		return false;
 	}
-	(void)TAKE_FD(fd);
+	if (!adopt(session, fd, &made, error)) {
+		loop_close_fd(session_loop(session), fd);
+		return false;
+	}
 	session->server->stats.files_opened++;
 	pack = reply_begin(session, message->msgid);
 	pack_int(&pack, made->handle);
@@ -102,8 +111,10 @@ static bool detach(struct session *session, const struct rpc_message *message,
 	}
 	files_leave(&session->files, file);
 	files_remove(file);
-	account_release(&session->account, session->user, RESOURCE_FILES, 1);
 	session->server->stats.files_closed++;
+	/*
+	 * it counts as a file of the session until it has gone: reply_end_with_fd() has the charge
+	 */
 	pack = reply_begin(session, message->msgid);
 	pack_nil(&pack);
 	reply_end_with_fd(session, &pack, fd);

@@ -218,6 +218,7 @@ static void start_close(struct operation *operation)
 	struct operation *other;
 
 	files_leave(&session->files, file);
+	operation->op.flags = PROACTOR_MAY_BLOCK;
 	list_for_each_entry (other, &session->operations, link)
 		if (other != operation && other->file == file)
 			loop_cancel(session_loop(session), &other->task);

@@ -134,7 +134,7 @@ static void consume(struct session *session, size_t size)
 		size_t part = MIN(size, chunk_size(chunk));
 
 		/* the descriptor went with the first byte */
-		chunk->fd = fd_close(chunk->fd);
+		session_give_fd(session, TAKE_FD(chunk->fd));
 		chunk->head += part;
 		size -= part;
 		if (chunk_size(chunk) == 0) {

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 static bool refuse(struct rpc_error *error, const char *what)
 {
@@ -26,18 +27,68 @@ static bool is_connected_to_us(const struct server *server, int fd)
 		size == server->address.size && memcmp(&peer, &server->address.storage, size) == 0;
 }
 
-bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *error)
+static int socket_domain(int fd)
 {
 	int domain;
 	socklen_t size = sizeof(domain);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_UNIX)
-		return true;
-	if (!session->trusted)
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ? AF_UNSPEC : domain;
+}
+
+/*
+ * What a stranger may donate: what is the same whoever uses it. Not so are a signalfd, which would
+ * read the daemon's signals, and sockets on which it would speak in its own name.
+ */
+static bool is_neutral(int fd)
+{
+	struct stat found;
+	int domain;
+
+	if (fstat(fd, &found) < 0)
+		return false;
+	switch (found.st_mode & S_IFMT) {
+	case S_IFREG:
+	case S_IFDIR:
+	case S_IFIFO:
+	case S_IFCHR:
+	case S_IFBLK: return true;
+	case S_IFSOCK: domain = socket_domain(fd); return domain == AF_INET || domain == AF_INET6;
+	default: return false;
+	}
+}
+
+bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *error)
+{
+	if (!session->trusted && !is_neutral(fd))
 		return refuse(error,
-			"attach: on a unix socket the daemon would speak in its own name");
-	return !is_connected_to_us(session->server, fd) ||
+			"attach: files, pipes, devices and inet sockets; the daemon would act as itself");
+	return socket_domain(fd) != AF_UNIX || !is_connected_to_us(session->server, fd) ||
 		refuse(error, "attach: this is a connection to the daemon itself");
+}
+
+/*
+ * MSG_TRUNC gives a size beyond the memory, MSG_ZEROCOPY reads the memory after the operation has
+ * ended; what is not known here might do either.
+ */
+enum {
+	RECV_FLAGS = MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_OOB,
+	SEND_FLAGS = MSG_OOB | MSG_DONTROUTE | MSG_DONTWAIT | MSG_EOR | MSG_MORE | MSG_CONFIRM |
+		MSG_NOSIGNAL,
+};
+
+static bool flags_are_safe(const struct proactor_op *op, struct rpc_error *error)
+{
+	uint32_t unsafe = 0;
+
+	if (op->opcode == PROACTOR_RECV)
+		unsafe = op->recv.flags & ~(uint32_t)RECV_FLAGS;
+	else if (op->opcode == PROACTOR_SEND)
+		unsafe = op->send.flags & ~(uint32_t)SEND_FLAGS;
+	if (unsafe == 0)
+		return true;
+	rpc_error_set(error, EINVAL, "%s: the flags 0x%x are not taken", op_table[op->opcode].name,
+		unsafe);
+	return false;
 }
 
 static bool is_privileged_port(const struct proactor_address *address)
@@ -54,6 +105,8 @@ static bool is_privileged_port(const struct proactor_address *address)
 bool policy_allows(const struct session *session, const struct proactor_op *op,
 	struct rpc_error *error)
 {
+	if (!flags_are_safe(op, error))
+		return false;
 	if (session->trusted)
 		return true;
 	switch (op->opcode) {

@@ -40,7 +40,7 @@ void reply_end_with_fd(struct session *session, struct pack *pack, int fd)
 		: chunk_new(&session->server->chunks, buffer_size(pack->buffer));
 
 	if (!chunk) {
-		fd_close(fd);
+		session_give_fd(session, fd);
 		session_close(session);
 		return;
 	}
@@ -69,7 +69,7 @@ static void reply_bytes(struct operation *operation, struct pack *pack, int64_t 
 
 	_Static_assert((int)RPC_BYTES_HEADER_MAX <= (int)CHUNK_HEADROOM,
 		"the header fits before the data");
-	assert(header_size <= chunk->head);
+	assert(header_size <= chunk->head && (size_t)result <= chunk_room(chunk));
 	chunk->tail = chunk->head + (size_t)result;
 	chunk->head -= header_size;
 	memcpy(chunk->bytes + chunk->head, buffer_bytes(pack->buffer), header_size);

@@ -50,7 +50,8 @@ static void signalled(struct task *task, int64_t result)
 		else
 			server_shut_down(server);
 	}
-	if (result >= 0 || result == -EINTR)
+	/* whatever went wrong, signals have to be heard */
+	if (result != -ECANCELED)
 		await_signal(server);
 }
 
@@ -67,7 +68,7 @@ static void watchdog(struct task *task, int64_t result)
 {
 	struct server *server = container_of(task, struct server, watchdog);
 
-	if (result < 0)
+	if (result == -ECANCELED)
 		return;
 	notify("WATCHDOG=1");
 	start_timer(server, &server->watchdog, server->watchdog_ns);
@@ -200,10 +201,15 @@ static void drained(struct task *task, int64_t result)
 
 void server_shut_down(struct server *server)
 {
-	if (server->state == SERVER_DRAINING)
-		stop(server);
-	if (server->state != SERVER_SERVING)
+	switch (server->state) {
+	case SERVER_SERVING: break;
+	case SERVER_DRAINING: stop(server); return;
+	case SERVER_STOPPING:
+		log_error("operations that cannot be cancelled are in flight: giving up");
+		server->state = SERVER_ABANDONED;
 		return;
+	case SERVER_ABANDONED: return;
+	}
 	log_info("shutting down: %llu sessions", (unsigned long long)server->session_count);
 	notify("STOPPING=1");
 	server->state = SERVER_DRAINING;
@@ -296,6 +302,6 @@ int server_run(struct server *server)
 	int r = 0;
 
 	while (!is_over(server) && r >= 0)
-		r = turn(server);
+		r = server->state == SERVER_ABANDONED ? -ETIME : turn(server);
 	return r < 0 ? r : finish(server);
 }

@@ -20,8 +20,9 @@
 
 enum server_state {
 	SERVER_SERVING,
-	SERVER_DRAINING, /* no new sessions, no new calls; operations in flight may end */
-	SERVER_STOPPING, /* everything is cancelled */
+	SERVER_DRAINING,  /* no new sessions, no new calls; operations in flight may end */
+	SERVER_STOPPING,  /* everything is cancelled */
+	SERVER_ABANDONED, /* the kernel does not let go, and somebody does not want to wait */
 };
 
 struct server_options {
@@ -79,7 +80,10 @@ void server_deinit(struct server *server);
 /* Serves until SIGTERM or SIGINT, and then until all has ended. 0, or what broke the proactor. */
 int server_run(struct server *server);
 
-/* Begins to shut down; called again, does not wait for operations any longer. */
+/*
+ * Begins to shut down; called again, does not wait for operations any longer; and again, not even
+ * for the kernel: server_run() then fails with -ETIME.
+ */
 void server_shut_down(struct server *server);
 
 /* A session is gone. */

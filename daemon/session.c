@@ -11,6 +11,8 @@
 #include "daemon/operation.h"
 #include "proto/rpc.h"
 
+enum { OVERFLOW_UID = 65534 };
+
 static const char *const state_names[] = {"open", "draining", "closing"};
 
 static void set_state(struct session *session, enum session_state state)
@@ -34,7 +36,8 @@ static void init(struct session *session, struct server *server, const struct uc
 		.pid = peer->pid,
 		.uid = peer->uid,
 		.gid = peer->gid,
-		.trusted = peer->uid == server->uid,
+		/* the overflow uid may be anybody's, from another user namespace */
+		.trusted = peer->uid == server->uid && peer->uid != OVERFLOW_UID,
 		.user = user,
 	};
 	session->operations = LIST_INIT(session->operations);
@@ -133,9 +136,18 @@ struct chunk *session_take_chunk(struct session *session, size_t size,
 	return chunk;
 }
 
+void session_give_fd(struct session *session, int fd)
+{
+	if (fd < 0)
+		return;
+	loop_close_fd(session_loop(session), fd);
+	account_release(&session->account, session->user, RESOURCE_FILES, 1);
+}
+
 struct chunk *session_give_chunk(struct session *session, struct chunk *chunk)
 {
 	if (chunk) {
+		session_give_fd(session, TAKE_FD(chunk->fd));
 		account_release(&session->account, session->user, RESOURCE_MEMORY, chunk->capacity);
 		session->server->room_made = true;
 	}
@@ -229,7 +241,7 @@ static void free_session(struct session *session)
 	outbox_clear(session);
 	close_files(session);
 	loop_close(&server->loop, session->socket);
-	inbox_deinit(&session->inbox, session->user);
+	inbox_deinit(session);
 	files_deinit(&session->files);
 	map_deinit(&session->operations_by_msgid);
 	user_leave(session->user);

@@ -96,6 +96,11 @@ struct chunk *session_take_chunk(struct session *session, size_t size,
 /* Accepts NULL. Always returns NULL. */
 struct chunk *session_give_chunk(struct session *session, struct chunk *chunk);
 
+/*
+ * Closes a descriptor that was on its way to the client, and releases the file it was charged as.
+ */
+void session_give_fd(struct session *session, int fd);
+
 /* Whether the answers that the client has not read yet leave room for more. */
 bool session_has_memory(const struct session *session);
 

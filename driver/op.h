@@ -96,7 +96,7 @@ int op_check_params(const struct proactor_op *op);
  */
 static inline int op_check(const struct proactor_op *op)
 {
-	if (unlikely(op->opcode >= PROACTOR_OPCODE_COUNT || op->flags != 0))
+	if (unlikely(op->opcode >= PROACTOR_OPCODE_COUNT || (op->flags & ~PROACTOR_MAY_BLOCK) != 0))
 		return -EINVAL;
 	return likely(!(op_checked >> op->opcode & 1)) ? 0 : op_check_params(op);
 }

@@ -96,12 +96,19 @@ enum proactor_opcode {
 };
 
 /*
+ * In the flags of an operation: it may block the thread that does it (the close of a socket that
+ * lingers, a file system that asks somebody). The driver has it done where it holds nothing else
+ * up, which costs a little more. Without it, blocking holds up the proactor.
+ */
+#define PROACTOR_MAY_BLOCK 1u
+
+/*
  * One operation. Set @opcode, @context and the member of the opcode's name; zero the rest.
  * Values without a unit or constant of this header are those of the system call in brackets.
  */
 struct proactor_op {
 	uint32_t opcode; /* enum proactor_opcode */
-	uint32_t flags;  /* none yet: 0, or push refuses it with -EINVAL */
+	uint32_t flags;  /* PROACTOR_MAY_BLOCK or 0; push refuses others with -EINVAL */
 	void *context;   /* the caller's own; comes back with the entry */
 	union {
 		/* Ends by itself after @duration_ns, with 0. */

@@ -231,6 +231,8 @@ int uring_push(struct proactor *proactor, const struct proactor_op *op, uint64_t
 	if (unlikely(!sqe))
 		return driver_refuse(proactor, slot, -ENOMEM);
 	r = prep(uring, sqe, op, slot);
+	if (unlikely(op->flags & PROACTOR_MAY_BLOCK))
+		sqe->flags |= IOSQE_ASYNC;
 	if (likely(r == 0))
 		return driver_pending(proactor, slot, ret_key);
 	uring_sqe_undo(uring);

@@ -2,7 +2,7 @@
  * Operations on the wire, both ways, for both sides, by the rows of driver/op.tbl.
  *
  *      client                                  daemon
- *      codec_pack_params()   ── request ──▶    codec_read_params()
+ *      codec_pack_request()  ── request ──▶    codec_read_params()
  *      codec_read_result()   ◀── response ──   codec_pack_result()
  *
  * The parameters of an operation are its row's, in order, without those that have no place on the

@@ -124,7 +124,7 @@ START_TEST(operation_that_is_refused_makes_no_entry)
 	static char path[PATH_MAX + 1];
 	struct statx stat;
 
-	op.flags = 1;
+	op.flags = 2;
 	refuse(proactor, op);
 	refuse(proactor, (struct proactor_op){.opcode = PROACTOR_OPCODE_COUNT});
 	refuse(proactor, (struct proactor_op){.opcode = UINT32_MAX});

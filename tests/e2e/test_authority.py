@@ -1,5 +1,6 @@
 """What clients of another user may do, and what only the daemon's own may: nothing is done with rights that are not theirs."""
 
+import ctypes
 import os
 import socket
 import struct
@@ -238,6 +239,24 @@ def what_is_sent_for_others_does_not_bear_the_daemons_name():
                     assert uid == NOBODY and pid != daemon.pid, f"bears pid {pid}, uid {uid}; the daemon is {daemon.pid}"
             except BlockingIOError:
                 pass
+
+
+@test
+def what_acts_as_whoever_uses_it_is_not_taken_from_others():
+    """A signalfd would read the daemon's signals; netlink, as unix sockets do, knows who speaks."""
+    def act(client):
+        libc = ctypes.CDLL(None, use_errno=True)
+        mask = ctypes.create_string_buffer(b"\xff" * 128)
+        for fd in (libc.signalfd(-1, mask, 0), libc.eventfd(0, 0), os.pidfd_open(os.getpid()),
+                socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).detach()):
+            assert fd >= 0
+            expect_error(EACCES, "attach", call=lambda: client.attach(fd))
+        reader, _ = os.pipe()
+        assert client.call("poll", client.attach(os.open("/dev/null", os.O_RDONLY)), 1) == 1
+        assert client.attach(reader) > 0
+
+    with OpenDaemon() as daemon:
+        daemon.as_user(NOBODY, act)
 
 
 run()

@@ -3,8 +3,11 @@
 import os
 import select
 import socket
+import struct
 
 from harness import Daemon, expect_error, run, test
+
+EINVAL = 22
 
 
 def make_pair(client, family, address):
@@ -122,6 +125,43 @@ def poll_waits_until_a_file_is_ready():
         os.close(writer)
         assert client.wait(polling) == select.POLLHUP
         os.close(reader)
+
+
+@test
+def flags_that_reach_beyond_the_memory_or_the_operation_are_refused():
+    """MSG_TRUNC gives a size beyond the memory; MSG_ZEROCOPY lets the kernel read it after the operation."""
+    with Daemon() as daemon, daemon.client() as client:
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        receiver.bind(("127.0.0.1", 0))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"x" * 5000, receiver.getsockname())
+        file = client.attach(receiver.detach())
+        for flags in (socket.MSG_TRUNC, socket.MSG_TRUNC | socket.MSG_PEEK, socket.MSG_ERRQUEUE, 1 << 31):
+            expect_error(EINVAL, "recv", call=lambda: client.call("recv", file, 10, flags))
+        for flags in (0x4000000, 0x20000000, socket.MSG_TRUNC):  # ZEROCOPY, FASTOPEN
+            expect_error(EINVAL, "send", call=lambda: client.call("send", file, b"x", flags))
+        assert client.call("recv", file, 10, socket.MSG_PEEK) == b"x" * 10
+
+
+@test
+def a_socket_that_lingers_holds_nobody_up():
+    """Its close sleeps as long as its owner likes: 60 s here, and more than the client waits."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    with Daemon() as daemon, daemon.client() as client, daemon.client() as other:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+        near.setblocking(False)
+        try:
+            while True:
+                near.send(b"x" * 65536)  # nobody receives: there is something left to linger for
+        except BlockingIOError:
+            pass
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+        client.push("close", client.attach(near.detach()))
+        for _ in range(10):
+            assert other.call("ping") is None and client.call("ping") is None
+        far.close()
+    listener.close()
 
 
 run()

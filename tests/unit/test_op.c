@@ -85,7 +85,7 @@ START_TEST(unknown_opcodes_and_flags_are_refused)
 	assert_result(op_check(&(struct proactor_op){.opcode = PROACTOR_NOP}), 0);
 	assert_result(op_check(&(struct proactor_op){.opcode = PROACTOR_OPCODE_COUNT}), -EINVAL);
 	assert_result(op_check(&(struct proactor_op){.opcode = UINT32_MAX}), -EINVAL);
-	assert_result(op_check(&(struct proactor_op){.opcode = PROACTOR_NOP, .flags = 1}), -EINVAL);
+	assert_result(op_check(&(struct proactor_op){.opcode = PROACTOR_NOP, .flags = 2}), -EINVAL);
 	assert_result(op_check(&(struct proactor_op){.opcode = PROACTOR_NOP, .flags = 1U << 31}),
 		-EINVAL);
 }
