@@ -157,7 +157,10 @@ def a_socket_that_lingers_holds_nobody_up():
         except BlockingIOError:
             pass
         near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
-        client.push("close", client.attach(near.detach()))
+        near.setblocking(True)
+        file = client.attach(near.fileno())
+        near.close()  # the daemon's is the last
+        client.push("close", file)
         for _ in range(10):
             assert other.call("ping") is None and client.call("ping") is None
         far.close()
