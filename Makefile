@@ -42,7 +42,7 @@ CC := clang
 endif
 
 CFLAGS ?= -g
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' -I. -Idriver -Iclient -fPIC \
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' -I. -Idriver -Iclient -fPIC -fno-plt \
 	-fno-common $(WARNINGS) $(MODE_FLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(MODE_FLAGS) -Wl,-z,relro,-z,now $(LDFLAGS)
 
