@@ -18,6 +18,13 @@
 #include "base/err.h"
 #include "driver/uring.h"
 
+enum {
+	CAPACITY_MAX = 32768, /* what the kernel clamps to */
+	CAPACITY_SMALL = 64,
+	MEMORY_TRIES = 40,
+	MEMORY_NAP_NS = 10000000,
+};
+
 static const unsigned setup_flags[] = {
 	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
 		URING_SETUP_NO_SQARRAY,
@@ -36,8 +43,9 @@ enum {
 		IORING_FEAT_SINGLE_MMAP
 };
 
-static int try_setup(struct io_uring_params *ret_params, const struct proactor_options *options,
-	bool may_defer)
+/* The newest mode that the kernel knows, with queues of this size. */
+static int try_modes(struct io_uring_params *ret_params, unsigned capacity,
+	unsigned completion_capacity, bool may_defer)
 {
 	int fd = -EINVAL;
 
@@ -46,9 +54,34 @@ static int try_setup(struct io_uring_params *ret_params, const struct proactor_o
 			continue;
 		*ret_params = (struct io_uring_params){
 			.flags = setup_flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
-			.cq_entries = MAX(options->completion_capacity, options->capacity),
+			.cq_entries = MAX(completion_capacity, capacity),
 		};
-		fd = io_uring_setup(options->capacity, ret_params);
+		fd = io_uring_setup(capacity, ret_params);
+	}
+	return fd;
+}
+
+/*
+ * Rings count as locked memory of an ordinary user (RLIMIT_MEMLOCK), and those of a proactor that
+ * was freed are released by the kernel a moment after. So where memory is short a smaller ring is
+ * taken, and the smallest is waited for a little.
+ */
+static int try_setup(struct io_uring_params *ret_params, const struct proactor_options *options,
+	bool may_defer)
+{
+	const struct timespec nap = {.tv_nsec = MEMORY_NAP_NS};
+	unsigned capacity = MIN(options->capacity, (unsigned)CAPACITY_MAX);
+	unsigned completion_capacity =
+		MIN(options->completion_capacity, (unsigned)CAPACITY_MAX * 2);
+	int fd = try_modes(ret_params, capacity, completion_capacity, may_defer);
+
+	for (unsigned i = 0; fd == -ENOMEM && i < MEMORY_TRIES; i++) {
+		if (capacity > CAPACITY_SMALL)
+			capacity /= 2;
+		else
+			(void)nanosleep(&nap, NULL);
+		completion_capacity = MIN(completion_capacity, capacity * 4);
+		fd = try_modes(ret_params, capacity, completion_capacity, may_defer);
 	}
 	return fd;
 }
