@@ -21,6 +21,3 @@ const char *err_name(int error);
  * err_name().
  */
 const char *err_text(int error);
-
-/* The errno value called @name, or 0. */
-int err_from_name(const char *name);

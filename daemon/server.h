@@ -1,8 +1,9 @@
 /*
  * The server: what all sessions share, and the one loop that everything happens in.
  *
- * Each turn: wait for what has ended, call back, try again the clients that were held back if there
- * is room now, and give every session that has something to say one send. All that a turn starts,
+ * Each turn: wait for what has ended, call back, do the next few calls of each session that has
+ * more, try again the clients that were held back if there is room now, and give every session that
+ * has something to say one send. All that a turn starts,
  * for all clients, goes to the kernel in one system call, with the wait of the next turn.
  */
 #pragma once

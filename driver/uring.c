@@ -75,7 +75,7 @@ static void reap_internal(struct uring *uring, const struct io_uring_cqe *cqe)
 		uring->doorbell_armed = cqe->flags & IORING_CQE_F_MORE;
 		return;
 	}
-	if (cqe->user_data == URING_DISREGARD || cqe->res != -ENOENT)
+	if (cqe->res != -ENOENT)
 		return;
 	slot = slots_find(&uring->base.slots, cqe->user_data & ~URING_INTERNAL);
 	/*

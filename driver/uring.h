@@ -6,7 +6,7 @@
  *
  * user_data of a submission is the key of its slot, so that a completion finds its slot, and a
  * cancellation can never hit a later operation. Keys leave the highest bit free: with it set,
- * user_data is one of ours (see enum uring_tag).
+ * user_data is one of ours (see URING_INTERNAL).
  *
  *   uring_setup.c   makes the ring: asks for the best mode and takes what the kernel grants
  *   uring_queue.c   the two queues and the system call between them; the backlog
@@ -37,10 +37,9 @@ enum {
  * user_data that is not a key: the highest bit, what it is for, and for a cancellation the key that
  * it is after.
  */
-#define URING_INTERNAL  (UINT64_C(1) << 63)
-#define URING_CANCEL    URING_INTERNAL
-#define URING_DOORBELL  (URING_INTERNAL | UINT64_C(0x7fffffff00000000) | 1)
-#define URING_DISREGARD (URING_INTERNAL | UINT64_C(0x7fffffff00000000) | 2)
+#define URING_INTERNAL (UINT64_C(1) << 63)
+#define URING_CANCEL   URING_INTERNAL
+#define URING_DOORBELL (URING_INTERNAL | UINT64_C(0x7fffffff00000000) | 1)
 
 struct uring {
 	struct proactor base;

@@ -6,14 +6,9 @@
 
 #include "base/err.h"
 
-START_TEST(name_and_number_lead_to_each_other)
+START_TEST(number_has_the_name_of_its_constant)
 {
-	for (int error = 1; error < 200; error++) {
-		const char *name = err_name(error);
-
-		if (strcmp(name, "EUNKNOWN") != 0)
-			ck_assert_int_eq(err_from_name(name), error);
-	}
+	ck_assert_str_eq(err_name(EPERM), "EPERM");
 	ck_assert_str_eq(err_name(ENOENT), "ENOENT");
 	ck_assert_str_eq(err_name(EHWPOISON), "EHWPOISON");
 }
@@ -24,15 +19,6 @@ START_TEST(number_without_a_name_is_unknown)
 	ck_assert_str_eq(err_name(-ENOENT), "EUNKNOWN");
 	ck_assert_str_eq(err_name(4000), "EUNKNOWN");
 	ck_assert_str_eq(err_text(4000), "Unknown error");
-}
-END_TEST
-
-START_TEST(name_of_no_error_has_no_number)
-{
-	ck_assert_int_eq(err_from_name("EUNKNOWN"), 0);
-	ck_assert_int_eq(err_from_name("ENOEN"), 0);
-	ck_assert_int_eq(err_from_name("enoent"), 0);
-	ck_assert_int_eq(err_from_name(""), 0);
 }
 END_TEST
 
@@ -47,9 +33,8 @@ int main(void)
 {
 	Suite *suite = suite_create("err");
 
-	suite_add(suite, name_and_number_lead_to_each_other);
+	suite_add(suite, number_has_the_name_of_its_constant);
 	suite_add(suite, number_without_a_name_is_unknown);
-	suite_add(suite, name_of_no_error_has_no_number);
 	suite_add(suite, text_is_english_whatever_the_locale);
 	return suite_main(suite);
 }
