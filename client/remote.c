@@ -26,6 +26,7 @@
 #include "client/proactor-client.h"
 #include "client/remote.h"
 #include "client/socket_path.h"
+#include "driver/work.h"
 
 static struct remote *remote_of(struct proactor *proactor)
 {
@@ -42,7 +43,7 @@ static void end_all(struct remote *remote)
 	for (uint32_t i = 0; i < slots_count(slots); i++) {
 		struct slot *slot = slots_at(slots, i);
 
-		if (slot->state == SLOT_IN_FLIGHT)
+		if (slot_is_with_driver(slot))
 			driver_end(&remote->base, slot, -ECONNRESET);
 	}
 	window_deinit(&remote->window);
@@ -148,6 +149,16 @@ static bool names_no_file(const struct proactor_op *op)
 	return file < 0 && !(param->kind == OP_KIND_DIR && file == PROACTOR_CWD);
 }
 
+/*
+ * Of the flags only those that the front takes care of: a poll pushed again would report the same
+ * for ever, and a receive has to say how much it takes.
+ */
+static bool has_wire_form(const struct proactor_op *op)
+{
+	return !(op->flags & PROACTOR_BUFFER_SELECT) &&
+		!(op->opcode == PROACTOR_POLL && op->flags & PROACTOR_MULTISHOT);
+}
+
 static int start(struct proactor *proactor, const struct proactor_op *given, struct slot *slot,
 	int64_t *ret_result)
 {
@@ -155,7 +166,7 @@ static int start(struct proactor *proactor, const struct proactor_op *given, str
 	struct proactor_op op = *given;
 	int r;
 
-	if (op_table[op.opcode].where != OP_WHERE_WIRE)
+	if (op_table[op.opcode].where != OP_WHERE_WIRE || !has_wire_form(&op))
 		return -EOPNOTSUPP;
 	if (remote->connection.error < 0) {
 		*ret_result = -ECONNRESET;
@@ -172,23 +183,22 @@ static int start(struct proactor *proactor, const struct proactor_op *given, str
 	return r < 0 ? r : PROACTOR_PENDING;
 }
 
-static int remote_push(struct proactor *proactor, const struct proactor_op *op, uint64_t *ret_key,
-	struct proactor_completion *ret_ready)
+static int remote_push(struct proactor *proactor, const struct proactor_op *op, struct slot *slot,
+	uint64_t *ret_key, struct proactor_completion *ret_ready)
 {
-	struct slot *slot = driver_start(proactor, op);
 	int64_t result;
 	int r;
 
-	if (!slot)
-		return -ENOMEM;
+	if (op->opcode == PROACTOR_CALL)
+		return work_push(proactor, op, slot, ret_key, ret_ready);
 	r = start(proactor, op, slot, &result);
 	/*
 	 * memory that ran out in the middle of the request has lost the connection, and ended this
 	 * operation with all others
 	 */
 	if (r == PROACTOR_PENDING || slot->state == SLOT_QUEUED)
-		return driver_pending(proactor, slot, ret_key);
-	return r == PROACTOR_READY ? driver_ready(proactor, slot, result, ret_ready)
+		return driver_pending(slot, ret_key);
+	return r == PROACTOR_READY ? driver_ready(proactor, slot, result, ret_key, ret_ready)
 				   : driver_refuse(proactor, slot, r);
 }
 
@@ -202,8 +212,8 @@ static int remote_cancel(struct proactor *proactor, struct slot *slot)
 	struct remote *remote = remote_of(proactor);
 	struct pack pack = pack_into(&remote->connection.out);
 
-	if (slot->held) {
-		slot->held = false;
+	if (slot->marks & SLOT_HELD) {
+		slot->marks &= (uint8_t)~SLOT_HELD;
 		driver_end(proactor, slot, -ECANCELED);
 		return 0;
 	}
@@ -284,13 +294,12 @@ static int remote_fd(struct proactor *proactor, int *ret_fd)
 	return 0;
 }
 
-static int remote_watch(struct proactor *proactor)
+static int remote_watch(struct proactor *proactor, int fd)
 {
 	struct remote *remote = remote_of(proactor);
 
-	return remote->epoll_fd < 0
-		? 0
-		: watch_fd(remote, EPOLL_CTL_ADD, proactor->handle->eventfd, EPOLLIN);
+	(void)proactor;
+	return remote->epoll_fd < 0 ? 0 : watch_fd(remote, EPOLL_CTL_ADD, fd, EPOLLIN);
 }
 
 /* ---- files ---- */
@@ -420,11 +429,12 @@ int remote_new(struct proactor **ret_proactor, const struct proactor_options *op
 	if (!remote)
 		return -ENOMEM;
 	remote->epoll_fd = -EBADF;
-	driver_init(&remote->base, &remote_driver);
+	driver_init(&remote->base, &remote_driver, options);
 	r = connection_init(&remote->connection, path);
 	if (r >= 0)
 		r = remote_hello(remote);
 	if (r < 0) {
+		proactor_threads_free(remote->base.threads);
 		remote_free(&remote->base);
 		return explain(reason, path, r);
 	}

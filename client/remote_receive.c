@@ -50,7 +50,7 @@ static int end_operation(struct remote *remote, const struct rpc_message *messag
 	struct codec_result result = {0};
 	enum op_result kind;
 
-	if (!slot || slot->state != SLOT_IN_FLIGHT || slot->held)
+	if (!slot || slot->state != SLOT_IN_FLIGHT || slot->marks & SLOT_HELD)
 		return -EBADMSG;
 	kind = op_table[slot->opcode].result;
 	if (kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT) {

@@ -67,7 +67,7 @@ static int hold(struct remote *remote, const struct proactor_op *op, struct slot
 		fd_close(fd);
 		return -ENOMEM;
 	}
-	slot->held = true;
+	slot->marks |= SLOT_HELD;
 	return 0;
 }
 
@@ -95,7 +95,7 @@ void remote_send_held(struct remote *remote)
 		struct slot *slot = slots_find(&remote->base.slots, request->key);
 		int r = 0;
 
-		if (!slot || !slot->held) {
+		if (!slot || !(slot->marks & SLOT_HELD)) {
 			fd_close(request->fd);
 			window_drop(&remote->window);
 			continue;
@@ -109,7 +109,7 @@ void remote_send_held(struct remote *remote)
 			remote_lose(remote);
 			return;
 		}
-		slot->held = false;
+		slot->marks &= (uint8_t)~SLOT_HELD;
 		window_enter(&remote->window, request->cost);
 		window_drop(&remote->window);
 	}

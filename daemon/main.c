@@ -73,7 +73,10 @@ static int open_proactor(struct proactor **ret_proactor, const struct options *o
 		log_error(
 			"io_uring is forbidden here: by kernel.io_uring_disabled, or by a seccomp profile (EPERM)");
 	else if (r < 0)
-		log_error("cannot make an io_uring: %s (%s)", err_text(-r), err_name(-r));
+		log_error("cannot make a proactor: %s (%s)", err_text(-r), err_name(-r));
+	else if (*proactor_driver_reason(*ret_proactor))
+		log_warning("no io_uring, but %s: %s", proactor_driver_name(*ret_proactor),
+			proactor_driver_reason(*ret_proactor));
 	return r;
 }
 

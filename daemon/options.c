@@ -108,13 +108,21 @@ static bool parse_group(struct options *options, const char *argument)
 
 static bool parse_driver(struct options *options, const char *argument)
 {
-	if (strcmp(argument, "auto") == 0 || strcmp(argument, "io_uring") == 0)
-		options->driver =
-			/* the one that there is: a daemon has no daemon behind it */
-			PROACTOR_DRIVER_IO_URING;
-	else
-		return wrong(OPTION_DRIVER, argument, "auto or io_uring");
-	return true;
+	static const struct {
+		const char *name;
+		uint32_t driver;
+	} drivers[] = {
+		{"auto", PROACTOR_DRIVER_AUTO},
+		{"io_uring", PROACTOR_DRIVER_IO_URING},
+		{"epoll", PROACTOR_DRIVER_EPOLL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (strcmp(drivers[i].name, argument) == 0) {
+			options->driver = drivers[i].driver;
+			return true;
+		}
+	return wrong(OPTION_DRIVER, argument, "auto, io_uring or epoll");
 }
 
 static bool parse_log_level(const char *argument)
@@ -195,7 +203,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	*options = (struct options){
 		.socket_mode = SOCKET_MODE_DEFAULT,
 		.socket_group = (gid_t)-1,
-		.driver = PROACTOR_DRIVER_IO_URING,
+		.driver = PROACTOR_DRIVER_AUTO,
 		.drain_ns = DRAIN_SECONDS_DEFAULT * NSEC_PER_SEC,
 	};
 	limits_init(&options->limits);

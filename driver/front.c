@@ -7,112 +7,35 @@
  * EINTR nor a spurious wake-up nor a full ring can end it early. Pop retires the key.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "driver/driver.h"
+#include "driver/buffers.h"
+#include "driver/extra.h"
+#include "driver/memory.h"
+#include "driver/threads.h"
+#include "driver/work.h"
 
-enum { CAPACITY_DEFAULT = 256, COMPLETIONS_PER_SUBMISSION = 4 };
+/* As often may entries be taken in a row without a look at what else has happened. */
+enum { UNWAITED_MAX = 16, DRAIN_BATCH = 64 };
 
-void driver_init(struct proactor *proactor, const struct driver *driver)
+#define FLUSH_RETRY_NS NSEC_PER_MSEC
+
+void driver_init(struct proactor *proactor, const struct driver *driver,
+	const struct proactor_options *options)
 {
 	proactor->driver = driver;
 	proactor->ended_first = SLOT_NONE;
 	proactor->ended_last = SLOT_NONE;
+	proactor->memories = LIST_INIT(proactor->memories);
+	proactor->buffers = LIST_INIT(proactor->buffers);
+	proactor->thread_count_max = options->thread_count_max;
+	proactor->thread_idle_ms = options->thread_idle_ms;
+	if (options->threads)
+		proactor->threads = threads_reference(options->threads);
+	proactor->plain_ops = ~(op_checked | UINT64_C(1) << PROACTOR_SPLICE);
+	if (driver->lacks_timeout)
+		proactor->plain_ops &= ~(UINT64_C(1) << PROACTOR_TIMEOUT);
 	slots_init(&proactor->slots);
-}
-
-/* ---- choosing a driver ---- */
-
-/* $PROACTOR_DRIVER on top of @options. -EINVAL where it names nothing known. */
-static int options_from_environment(struct proactor_options *options)
-{
-	const char *name = secure_getenv("PROACTOR_DRIVER");
-
-	if (options->driver != PROACTOR_DRIVER_AUTO || !name || !*name)
-		return 0;
-	if (strcmp(name, "io_uring") == 0) {
-		options->driver = PROACTOR_DRIVER_IO_URING;
-	} else if (strncmp(name, "unix:", 5) == 0 && name[5] != '\0') {
-		options->driver = PROACTOR_DRIVER_REMOTE;
-		options->socket_path = name + 5;
-	} else {
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/* Copies what the caller's version of the structure has; what it has beyond ours must be zero. */
-static int options_read(struct proactor_options *ret_options, const struct proactor_options *given)
-{
-	struct proactor_options options = {0};
-	size_t given_size = given ? given->size : 0;
-
-	if (given && given_size < offsetof(struct proactor_options, capacity))
-		return -EINVAL;
-	for (size_t i = sizeof(options); i < given_size; i++)
-		if (((const uint8_t *)given)[i] != 0)
-			return -EINVAL;
-	if (given)
-		memcpy(&options, given, MIN(given_size, sizeof(options)));
-	options.size = sizeof(options);
-	if (options.driver > PROACTOR_DRIVER_REMOTE || options.reserved != 0)
-		return -EINVAL;
-	if (options.required_ops >> PROACTOR_OPCODE_COUNT)
-		return -EOPNOTSUPP;
-	if (options.capacity == 0)
-		options.capacity = CAPACITY_DEFAULT;
-	if (options.completion_capacity == 0 &&
-		__builtin_mul_overflow(options.capacity, COMPLETIONS_PER_SUBMISSION,
-			&options.completion_capacity))
-		options.completion_capacity = UINT32_MAX;
-	*ret_options = options;
-	return options_from_environment(ret_options);
-}
-
-static int new_remote(struct proactor **ret_proactor, const struct proactor_options *options,
-	char *reason)
-{
-	if (remote_new)
-		return remote_new(ret_proactor, options, reason);
-	snprintf(reason, DRIVER_REASON_SIZE,
-		"the daemon: libproactor-client is not linked into this program");
-	return -EOPNOTSUPP;
-}
-
-static int new_auto(struct proactor **ret_proactor, const struct proactor_options *options)
-{
-	char uring_reason[DRIVER_REASON_SIZE] = "", remote_reason[DRIVER_REASON_SIZE] = "";
-	int uring_error = uring_new(ret_proactor, options, uring_reason), r;
-
-	if (uring_error >= 0)
-		return uring_error;
-	r = new_remote(ret_proactor, options, remote_reason);
-	if (r < 0)
-		/* without a daemon in sight, what the ring said is what helps */
-		return r == -ENOENT || r == -EOPNOTSUPP ? uring_error : r;
-	memcpy((*ret_proactor)->reason, uring_reason, sizeof(uring_reason));
-	return 0;
-}
-
-int proactor_new(struct proactor **ret_proactor, const struct proactor_options *given)
-{
-	char reason[DRIVER_REASON_SIZE];
-	struct proactor_options options;
-	int r;
-
-	if (!ret_proactor)
-		return -EINVAL;
-	r = options_read(&options, given);
-	if (r < 0)
-		return r;
-	switch (options.driver) {
-	case PROACTOR_DRIVER_IO_URING: return uring_new(ret_proactor, &options, reason);
-	case PROACTOR_DRIVER_REMOTE: return new_remote(ret_proactor, &options, reason);
-	default: return new_auto(ret_proactor, &options);
-	}
 }
 
 const char *proactor_driver_name(const struct proactor *proactor)
@@ -123,36 +46,6 @@ const char *proactor_driver_name(const struct proactor *proactor)
 const char *proactor_driver_reason(const struct proactor *proactor)
 {
 	return proactor->reason;
-}
-
-/* ---- the end ---- */
-
-/* Files that ended up in results which nobody popped would stay open without a name. */
-static void discard_unpopped_files(struct proactor *proactor)
-{
-	for (uint32_t i = 0; i < slots_count(&proactor->slots); i++) {
-		struct slot *slot = slots_at(&proactor->slots, i);
-
-		assert(slot->state != SLOT_IN_FLIGHT);
-		if (slot->state == SLOT_FREE)
-			continue;
-		if (op_makes_file(slot->opcode) && slot->result >= 0)
-			proactor->driver->discard(proactor, slot->result);
-		if (slot->stash_kind != 0)
-			proactor->driver->forget(proactor, slot);
-	}
-}
-
-struct proactor *proactor_free(struct proactor *proactor)
-{
-	if (!proactor)
-		return NULL;
-	proactor->driver->stop(proactor);
-	discard_unpopped_files(proactor);
-	slots_deinit(&proactor->slots);
-	proactor_handle_free(proactor->handle);
-	proactor->driver->free(proactor);
-	return NULL;
 }
 
 /* ---- files ---- */
@@ -169,18 +62,44 @@ int proactor_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 
 /* ---- push, cancel, poll, pop ---- */
 
+/* What is to be looked at before a driver gets it, or is more than one push. */
+static __attribute__((noinline)) int push_checked(struct proactor *proactor,
+	const struct proactor_op *op, uint64_t *ret_key, struct proactor_completion *ret_ready)
+{
+	struct slot *slot;
+	int r = op_check(op);
+
+	if (r < 0)
+		return r;
+	if ((op->flags & ~(uint32_t)PROACTOR_MAY_BLOCK) != 0 || op->timeout_ns > 0 ||
+		proactor->chain || op->opcode == PROACTOR_SPLICE ||
+		(op->opcode == PROACTOR_TIMEOUT && proactor->driver->lacks_timeout))
+		return extra_push(proactor, op, ret_key);
+	slot = driver_start(proactor, op);
+	return slot ? proactor->driver->push(proactor, op, slot, ret_key, ret_ready) : -ENOMEM;
+}
+
 int proactor_push(struct proactor *proactor, const struct proactor_op *op, uint64_t *ret_key,
 	struct proactor_completion *ret_ready)
 {
-	int r = op_check(op);
+	struct slot *slot;
 
-	return unlikely(r < 0) ? r : proactor->driver->push(proactor, op, ret_key, ret_ready);
+	if (unlikely(op->opcode >= PROACTOR_OPCODE_COUNT ||
+		    !(proactor->plain_ops >> op->opcode & 1) ||
+		    (op->flags | op->timeout_ns | (uintptr_t)proactor->chain) != 0))
+		return push_checked(proactor, op, ret_key, ret_ready);
+	slot = driver_start(proactor, op);
+	return likely(slot) ? proactor->driver->push(proactor, op, slot, ret_key, ret_ready)
+			    : -ENOMEM;
 }
 
-int driver_ready(struct proactor *proactor, struct slot *slot, int64_t result,
+int driver_ready(struct proactor *proactor, struct slot *slot, int64_t result, uint64_t *ret_key,
 	struct proactor_completion *ret_ready)
 {
-	proactor->stats.pushed++;
+	if (slot->extra) {
+		driver_end(proactor, slot, result);
+		return driver_pending(slot, ret_key);
+	}
 	proactor->stats.completed++;
 	*ret_ready = (struct proactor_completion){
 		.result = result,
@@ -193,26 +112,77 @@ int driver_ready(struct proactor *proactor, struct slot *slot, int64_t result,
 
 int driver_refuse(struct proactor *proactor, struct slot *slot, int error)
 {
+	/* who pushed one that has an extra ends it */
+	if (slot->extra)
+		return error;
+	proactor->stats.pushed--;
 	slots_give(&proactor->slots, slot);
 	return error;
+}
+
+static int cancel(struct proactor *proactor, struct slot *slot)
+{
+	int r = 0;
+
+	if (slot->state == SLOT_ENDED)
+		return PROACTOR_CANCEL_DONE;
+	if (slot->marks & SLOT_CANCELLED)
+		return PROACTOR_CANCEL_REQUESTED;
+	if (slot->state == SLOT_QUEUED)
+		return extra_cancel_queued(slot);
+	if (slot->marks & SLOT_WAITS)
+		extra_cancel(proactor, slot);
+	else if (slot->marks & SLOT_AT_WORK)
+		work_cancel(proactor, slot);
+	else
+		r = proactor->driver->cancel(proactor, slot);
+	if (r < 0)
+		return r;
+	slot->marks |= SLOT_CANCELLED;
+	return PROACTOR_CANCEL_REQUESTED;
 }
 
 int proactor_cancel(struct proactor *proactor, uint64_t key)
 {
 	struct slot *slot = slots_find(&proactor->slots, key);
-	int r;
 
-	if (!slot)
-		return -ENOENT;
-	if (slot->state != SLOT_IN_FLIGHT)
-		return PROACTOR_CANCEL_DONE;
-	if (slot->cancelled)
-		return PROACTOR_CANCEL_REQUESTED;
-	r = proactor->driver->cancel(proactor, slot);
-	if (r < 0)
-		return r;
-	slot->cancelled = true;
-	return PROACTOR_CANCEL_REQUESTED;
+	return slot ? cancel(proactor, slot) : -ENOENT;
+}
+
+static bool acts_on(const struct slot *slot, int64_t file)
+{
+	/* once it is queued, the result stands in the file's place */
+	if (slot->state != SLOT_IN_FLIGHT || !op_acts_on_file(slot->opcode))
+		return false;
+	return slot->file == file ||
+		(slot->opcode == PROACTOR_SPLICE && slot->extra->op.splice.out == file);
+}
+
+static int cancel_many(struct proactor *proactor, bool all, int64_t file)
+{
+	int count = 0, error = 0;
+
+	for (uint32_t i = 0; i < slots_count(&proactor->slots); i++) {
+		struct slot *slot = slots_at(&proactor->slots, i);
+		int r;
+
+		if (slot->state == SLOT_FREE || !(all || acts_on(slot, file)))
+			continue;
+		r = cancel(proactor, slot);
+		error = MIN(error, r);
+		count += r == PROACTOR_CANCEL_REQUESTED;
+	}
+	return error < 0 ? error : count;
+}
+
+int proactor_cancel_file(struct proactor *proactor, int64_t file)
+{
+	return cancel_many(proactor, false, file);
+}
+
+int proactor_cancel_all(struct proactor *proactor)
+{
+	return cancel_many(proactor, true, -1);
 }
 
 void driver_end(struct proactor *proactor, struct slot *slot, int64_t result)
@@ -228,6 +198,14 @@ void driver_end(struct proactor *proactor, struct slot *slot, int64_t result)
 	proactor->ended_last = slot_index(slot);
 }
 
+void driver_end_flagged(struct proactor *proactor, struct slot *slot, int64_t result,
+	uint32_t flags)
+{
+	assert(slot->extra);
+	slot->extra->flags = flags;
+	driver_end(proactor, slot, result);
+}
+
 static unsigned take_ended(struct proactor *proactor, struct proactor_entry *entries,
 	unsigned count)
 {
@@ -237,17 +215,21 @@ static unsigned take_ended(struct proactor *proactor, struct proactor_entry *ent
 		struct slot *slot = slots_at(&proactor->slots, proactor->ended_first);
 
 		proactor->ended_first = slot->next;
-		driver_entry(proactor, slot, slot->result, &entries[taken++]);
+		taken += driver_entry(proactor, slot, slot->result,
+			slot->extra ? slot->extra->flags : 0, &entries[taken]);
 	}
 	return taken;
 }
 
-/* What driver_end() was given, then what the driver has. */
+/* What threads have done and what driver_end() was given, then what the driver has. */
 static __attribute__((noinline)) unsigned reap_ended(struct proactor *proactor,
 	struct proactor_entry *entries, unsigned count)
 {
-	unsigned taken = take_ended(proactor, entries, count);
+	unsigned taken;
 
+	if (work_is_done(proactor->mailbox))
+		work_collect(proactor);
+	taken = take_ended(proactor, entries, count);
 	if (proactor->driver->reap && taken < count)
 		taken += proactor->driver->reap(proactor, entries + taken, count - taken);
 	return taken;
@@ -256,8 +238,14 @@ static __attribute__((noinline)) unsigned reap_ended(struct proactor *proactor,
 static inline unsigned reap(struct proactor *proactor, struct proactor_entry *entries,
 	unsigned count)
 {
-	if (likely(proactor->ended_first == SLOT_NONE && proactor->driver->reap))
+	if (likely(proactor->ended_first == SLOT_NONE && !proactor->mailbox &&
+		    proactor->driver->reap))
 		return proactor->driver->reap(proactor, entries, count);
+	/* operations that are done as soon as they are pushed must not hold up those that wait */
+	if (++proactor->unwaited_count > UNWAITED_MAX) {
+		proactor->unwaited_count = 0;
+		(void)proactor->driver->wait(proactor, 0);
+	}
 	return reap_ended(proactor, entries, count);
 }
 
@@ -277,12 +265,22 @@ static int sleep_once(struct proactor *proactor, uint64_t deadline_ns)
 	bool notified;
 	int r;
 
+	/* one that could not be started again has ended meanwhile */
+	if (unlikely(proactor->ended_first != SLOT_NONE))
+		deadline_ns = 0;
 	if (!proactor->handle)
 		return proactor->driver->wait(proactor, deadline_ns);
 	r = proactor->driver->wait(proactor,
 		handle_begin_sleep(proactor->handle) ? deadline_ns : 0);
 	notified = handle_end_sleep(proactor->handle);
 	return r < 0 ? r : notified;
+}
+
+/* When to wake up: for the caller, or for an operation that is out of time then. */
+static uint64_t wake_ns(const struct proactor *proactor, uint64_t deadline_ns)
+{
+	return unlikely(proactor->extras != NULL) ? MIN(deadline_ns, extra_deadline_ns(proactor))
+						  : deadline_ns;
 }
 
 static int poll_asleep(struct proactor *proactor, const struct timespec *timeout,
@@ -294,16 +292,44 @@ static int poll_asleep(struct proactor *proactor, const struct timespec *timeout
 					    : CLOCK_NEVER;
 
 	for (;;) {
-		int notified = sleep_once(proactor, deadline_ns);
-		unsigned taken = reap(proactor, entries, count);
+		int notified = sleep_once(proactor, wake_ns(proactor, deadline_ns));
+		unsigned taken;
 
+		proactor->unwaited_count = 0;
+		if (proactor->extras)
+			extra_expire(proactor);
+		taken = reap(proactor, entries, count);
 		if (taken > 0)
 			return (int)taken;
 		if (notified != 0)
 			return MIN(notified, 0);
-		if (deadline_ns != CLOCK_NEVER && (never_blocks || clock_now_ns() >= deadline_ns))
+		if (deadline_ns != CLOCK_NEVER && proactor->ended_first == SLOT_NONE &&
+			(never_blocks || clock_now_ns() >= deadline_ns))
 			return -ETIME;
 	}
+}
+
+/*
+ * From here on the caller may wait on proactor_fd(), after poll said @r: what was queued meanwhile
+ * is submitted, and deadlines and notifications reach him there. Returns what poll says.
+ */
+static __attribute__((noinline)) int leave_to_loop(struct proactor *proactor, int r,
+	struct proactor_entry *entries, unsigned count)
+{
+	uint64_t next_ns = extra_deadline_ns(proactor);
+
+	if (r == -ETIME && proactor->driver->flush && proactor->driver->flush(proactor) < 0)
+		next_ns = MIN(next_ns, clock_now_ns() + FLUSH_RETRY_NS);
+	extra_set_alarm(proactor, next_ns);
+	/* what just came is taken: a notification, or work that a thread has done */
+	while (proactor->handle && !handle_begin_sleep(proactor->handle) && r == -ETIME) {
+		bool notified = handle_end_sleep(proactor->handle);
+		unsigned taken = reap(proactor, entries, count);
+
+		if (taken > 0 || notified)
+			return (int)taken;
+	}
+	return r;
 }
 
 int proactor_poll(struct proactor *proactor, const struct timespec *timeout,
@@ -314,25 +340,40 @@ int proactor_poll(struct proactor *proactor, const struct timespec *timeout,
 
 	if (unlikely(count == 0 || count > INT32_MAX || !timeout_valid(timeout)))
 		return -EINVAL;
+	proactor->chain = NULL;
+	if (unlikely(proactor->extras != NULL))
+		extra_expire(proactor);
 	taken = reap(proactor, entries, count);
 	if (taken > 0)
 		return (int)taken;
 	r = poll_asleep(proactor, timeout, entries, count);
-	/*
-	 * from here on the caller may wait on proactor_fd(): let a notification reach it there, or
-	 * take one that just came
-	 */
-	if (proactor->external_loop && proactor->handle && !handle_begin_sleep(proactor->handle) &&
-		r == -ETIME)
-		return handle_end_sleep(proactor->handle) ? 0 : r;
-	return r;
+	return unlikely(proactor->external_loop) ? leave_to_loop(proactor, r, entries, count) : r;
 }
 
 /* Out of line, so that most pops need no stack frame. */
-static __attribute__((noinline)) int pop_stashed(struct proactor *proactor, struct slot *slot)
+static __attribute__((noinline)) int pop_kept(struct proactor *proactor, struct slot *slot,
+	struct proactor_completion *ret_completion)
 {
-	proactor->driver->forget(proactor, slot);
+	if (slot->extra) {
+		ret_completion->flags = slot->extra->flags;
+		extra_forget(proactor, slot);
+	}
+	if (slot->stash_kind != 0)
+		proactor->driver->forget(proactor, slot);
 	slots_give(&proactor->slots, slot);
+	return 0;
+}
+
+/* A shot: all there is to know is in its entry. */
+static __attribute__((noinline)) int pop_shot(const struct slot *slot,
+	const struct proactor_entry *entry, struct proactor_completion *ret_completion)
+{
+	*ret_completion = (struct proactor_completion){
+		.result = entry->result,
+		.context = entry->context,
+		.opcode = slot->opcode,
+		.flags = entry->flags,
+	};
 	return 0;
 }
 
@@ -341,6 +382,8 @@ int proactor_pop(struct proactor *proactor, const struct proactor_entry *entry,
 {
 	struct slot *slot = slots_find(&proactor->slots, entry->key);
 
+	if (unlikely(slot && entry->flags & PROACTOR_MORE))
+		return pop_shot(slot, entry, ret_completion);
 	if (unlikely(!slot || slot->state != SLOT_ENDED))
 		return -ENOENT;
 	*ret_completion = (struct proactor_completion){
@@ -348,39 +391,117 @@ int proactor_pop(struct proactor *proactor, const struct proactor_entry *entry,
 		.context = slot->context,
 		.opcode = slot->opcode,
 	};
-	if (unlikely(slot->stash_kind != 0))
-		return pop_stashed(proactor, slot);
+	if (unlikely(slot->stash_kind != 0 || slot->extra))
+		return pop_kept(proactor, slot, ret_completion);
 	slots_give(&proactor->slots, slot);
 	return 0;
 }
 
-/* ---- waking, waiting from outside, counting ---- */
+/* ---- the end ---- */
 
-int proactor_handle(struct proactor *proactor, struct proactor_handle **ret_handle)
+/* Files that ended up in results which nobody popped would stay open without a name. */
+static void discard_unpopped(struct proactor *proactor)
+{
+	for (uint32_t i = 0; i < slots_count(&proactor->slots); i++) {
+		struct slot *slot = slots_at(&proactor->slots, i);
+
+		assert(slot->state != SLOT_IN_FLIGHT);
+		if (slot->state == SLOT_FREE)
+			continue;
+		if (op_makes_file(slot->opcode) && slot->result >= 0)
+			proactor->driver->discard(proactor, slot->result);
+		if (slot->stash_kind != 0)
+			proactor->driver->forget(proactor, slot);
+		if (slot->extra)
+			extra_forget(proactor, slot);
+	}
+}
+
+/* Takes what has ended. A shot is nobody's any more, where the others are still in their slots. */
+static void drain_entries(struct proactor *proactor)
+{
+	struct proactor_entry entries[DRAIN_BATCH];
+	unsigned count;
+
+	while ((count = reap_ended(proactor, entries, DRAIN_BATCH)) > 0)
+		for (unsigned i = 0; i < count; i++) {
+			struct slot *slot = slots_find(&proactor->slots, entries[i].key);
+
+			if (entries[i].flags & PROACTOR_MORE && op_makes_file(slot->opcode))
+				proactor->driver->discard(proactor, entries[i].result);
+		}
+}
+
+static void drain(struct proactor *proactor)
 {
 	int r;
 
-	if (!proactor->handle) {
-		r = handle_new(&proactor->handle);
+	proactor->stopping = true;
+	r = proactor_cancel_all(proactor);
+	for (drain_entries(proactor); driver_in_flight(proactor) > 0; drain_entries(proactor)) {
+		/* those for which there was no memory before */
 		if (r < 0)
-			return r;
-		r = proactor->driver->watch(proactor);
-		if (r < 0) {
-			proactor->handle = proactor_handle_free(proactor->handle);
-			return r;
-		}
+			r = proactor_cancel_all(proactor);
+		proactor->driver->stop(proactor);
+		work_stop(proactor);
 	}
+	work_stop(proactor);
+}
+
+struct proactor *proactor_free(struct proactor *proactor)
+{
+	if (!proactor)
+		return NULL;
+	drain(proactor);
+	discard_unpopped(proactor);
+	buffers_free_all(proactor);
+	memory_free_all(proactor);
+	extra_free_all(proactor);
+	slots_deinit(&proactor->slots);
+	proactor_handle_free(proactor->handle);
+	proactor_threads_free(proactor->threads);
+	proactor->driver->free(proactor);
+	return NULL;
+}
+
+/* ---- waking, waiting from outside, counting ---- */
+
+int driver_need_handle(struct proactor *proactor)
+{
+	int r;
+
+	if (proactor->handle)
+		return 0;
+	r = handle_new(&proactor->handle);
+	if (r < 0)
+		return r;
+	r = proactor->driver->watch(proactor, proactor->handle->eventfd);
+	if (r < 0)
+		proactor->handle = proactor_handle_free(proactor->handle);
+	return r;
+}
+
+int proactor_handle(struct proactor *proactor, struct proactor_handle **ret_handle)
+{
+	int r = driver_need_handle(proactor);
+
+	if (r < 0)
+		return r;
 	*ret_handle = handle_reference(proactor->handle);
 	return 0;
 }
 
 int proactor_fd(struct proactor *proactor, int *ret_fd)
 {
-	int r = proactor->driver->fd(proactor, ret_fd);
+	int fd, r = proactor->driver->fd(proactor, &fd);
 
 	if (r >= 0)
-		proactor->external_loop = true;
-	return r;
+		r = extra_need_alarm(proactor);
+	if (r < 0)
+		return r;
+	proactor->external_loop = true;
+	*ret_fd = fd;
+	return 0;
 }
 
 void proactor_stats(const struct proactor *proactor, struct proactor_stats *ret_stats)

@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { AWAKE, ASLEEP, NOTIFIED };
+enum { AWAKE, ASLEEP, WOKEN, NOTIFIED };
 
 int handle_new(struct proactor_handle **ret_handle)
 {
@@ -47,19 +47,48 @@ struct proactor_handle *proactor_handle_free(struct proactor_handle *handle)
 	return NULL;
 }
 
+/*
+ * A write can only fail with EAGAIN, at 2^64 - 1 wake-ups that nobody read: then the eventfd is
+ * ready anyway.
+ */
+static void ring(const struct proactor_handle *handle)
+{
+	(void)!write(handle->eventfd, &(uint64_t){1}, sizeof(uint64_t));
+}
+
 void proactor_notify(struct proactor_handle *handle)
 {
 	int saved = errno; /* a signal handler must not change it under the program */
 
 	if (!handle)
 		return;
-	/*
-	 * a write can only fail with EAGAIN, at 2^64 - 1 wake-ups that nobody read: then the
-	 * eventfd is ready anyway
-	 */
 	if (atomic_exchange(&handle->state, NOTIFIED) == ASLEEP)
-		(void)!write(handle->eventfd, &(uint64_t){1}, sizeof(uint64_t));
+		ring(handle);
 	errno = saved;
+}
+
+void handle_wake(struct proactor_handle *handle)
+{
+	uint32_t state = atomic_load_explicit(&handle->state, memory_order_relaxed);
+	int saved = errno;
+
+	/*
+	 * written also where it stays what it is, so that who ends the sleep has seen all that came
+	 * before this
+	 */
+	while (!atomic_compare_exchange_weak(&handle->state, &state,
+		state == NOTIFIED ? NOTIFIED : WOKEN))
+		continue;
+	if (state == ASLEEP)
+		ring(handle);
+	errno = saved;
+}
+
+void handle_settle(struct proactor_handle *handle)
+{
+	uint32_t state = WOKEN;
+
+	(void)atomic_compare_exchange_strong(&handle->state, &state, AWAKE);
 }
 
 bool handle_begin_sleep(struct proactor_handle *handle)

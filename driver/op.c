@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 /* The type that the field of each kind has. */
 typedef int64_t TYPE_FILE;
@@ -25,7 +26,14 @@ typedef uint64_t TYPE_DURATION;
 typedef const struct proactor_address *TYPE_ADDRESS;
 typedef struct proactor_address *TYPE_MAYBE_ADDRESS;
 typedef struct statx *TYPE_STAT_OUT;
-typedef struct msghdr *TYPE_MESSAGE;
+typedef int64_t TYPE_LENGTH;
+typedef const struct iovec *TYPE_SPACES;
+typedef const struct iovec *TYPE_PIECES;
+typedef struct msghdr *TYPE_MESSAGE_SPACE;
+typedef struct msghdr *TYPE_MESSAGE_DATA;
+typedef struct proactor_buffers *TYPE_BUFFERS;
+typedef int64_t (*TYPE_FUNCTION)(void *);
+typedef void *TYPE_ARGUMENT;
 
 #define OP(op_name, NAME, op_result, op_where, op_summary)
 #define PARAM(op_name, field, op_kind, need)                                                       \
@@ -63,6 +71,13 @@ const struct op_info op_table[] = {
 
 _Static_assert(ARRAY_SIZE(op_table) == PROACTOR_OPCODE_COUNT,
 	"op.tbl and enum proactor_opcode differ");
+_Static_assert(offsetof(struct proactor_op, readv.pieces) ==
+			offsetof(struct proactor_op, writev.pieces) &&
+		offsetof(struct proactor_op, readv.count) ==
+			offsetof(struct proactor_op, writev.count) &&
+		offsetof(struct proactor_op, readv.count) ==
+			offsetof(struct proactor_op, readv.pieces) + sizeof(void *),
+	"readv and writev are alike, and a count follows its array");
 _Static_assert(offsetof(struct proactor_op, read.size) ==
 		offsetof(struct proactor_op, read.data) + sizeof(void *),
 	"a size follows its memory");
@@ -86,6 +101,15 @@ static bool path_fits(const char *path)
 	return path && strnlen(path, PATH_MAX) < PATH_MAX;
 }
 
+/* An array and the number of its elements. */
+static bool pieces_fit(const void *field)
+{
+	const struct iovec *pieces = *(const struct iovec *const *)field;
+	size_t count = *(const size_t *)((const uint8_t *)field + sizeof(pieces));
+
+	return count <= IOV_MAX && (pieces || count == 0);
+}
+
 static bool param_fits(const struct op_param *param, const struct proactor_op *op)
 {
 	const void *field = (const uint8_t *)op + param->offset;
@@ -93,8 +117,13 @@ static bool param_fits(const struct op_param *param, const struct proactor_op *o
 	switch (param->kind) {
 	case OP_KIND_PATH: return path_fits(*(const char *const *)field);
 	case OP_KIND_ADDRESS: return address_fits(*(const struct proactor_address *const *)field);
+	case OP_KIND_LENGTH: return *(const int64_t *)field >= 0;
+	case OP_KIND_SPACES:
+	case OP_KIND_PIECES: return pieces_fit(field);
 	case OP_KIND_STAT_OUT:
-	case OP_KIND_MESSAGE: return *(void *const *)field != NULL;
+	case OP_KIND_FUNCTION:
+	case OP_KIND_MESSAGE_SPACE:
+	case OP_KIND_MESSAGE_DATA: return *(void *const *)field != NULL;
 	default: return true;
 	}
 }
@@ -116,7 +145,14 @@ enum {
 	CHECKED_ADDRESS = 1,
 	CHECKED_MAYBE_ADDRESS = 0,
 	CHECKED_STAT_OUT = 1,
-	CHECKED_MESSAGE = 1,
+	CHECKED_LENGTH = 1,
+	CHECKED_SPACES = 1,
+	CHECKED_PIECES = 1,
+	CHECKED_MESSAGE_SPACE = 1,
+	CHECKED_MESSAGE_DATA = 1,
+	CHECKED_BUFFERS = 0,
+	CHECKED_FUNCTION = 1,
+	CHECKED_ARGUMENT = 0,
 };
 
 /* clang-format off */
@@ -130,6 +166,50 @@ const uint64_t op_checked = (0
 #undef PARAM
 #undef END
 /* clang-format on */
+
+/* How many bytes the parameter points to that are copied with the operation. */
+static size_t copied_size(const struct op_param *param, const void *field)
+{
+	switch (param->kind) {
+	case OP_KIND_PATH: return strlen(*(const char *const *)field) + 1;
+	case OP_KIND_ADDRESS: return sizeof(struct proactor_address);
+	case OP_KIND_SPACES:
+	case OP_KIND_PIECES:
+		return *(const size_t *)((const uint8_t *)field + sizeof(struct iovec *)) *
+			sizeof(struct iovec);
+	default: return 0;
+	}
+}
+
+/* Each begins where a pointer may stand. */
+static size_t aligned(size_t size)
+{
+	return (size + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
+}
+
+size_t op_copy_size(const struct proactor_op *op)
+{
+	size_t size = 0;
+
+	for (const struct op_param *param = op_table[op->opcode].params; param->name; param++)
+		size += aligned(copied_size(param, (const uint8_t *)op + param->offset));
+	return size;
+}
+
+void op_copy(struct proactor_op *ret_copy, const struct proactor_op *op, void *room)
+{
+	*ret_copy = *op;
+	for (const struct op_param *param = op_table[op->opcode].params; param->name; param++) {
+		const void *field = (const uint8_t *)op + param->offset;
+		size_t size = copied_size(param, field);
+
+		if (size == 0)
+			continue;
+		memcpy(room, *(const void *const *)field, size);
+		*(void **)((uint8_t *)ret_copy + param->offset) = room;
+		room = (uint8_t *)room + aligned(size);
+	}
+}
 
 int op_check_params(const struct proactor_op *op)
 {

@@ -23,9 +23,16 @@ enum op_kind {
 	OP_KIND_UINT,
 	OP_KIND_DURATION,
 	OP_KIND_ADDRESS,
-	OP_KIND_MAYBE_ADDRESS,
+	OP_KIND_LENGTH,
+	OP_KIND_SPACES,
+	OP_KIND_PIECES,
+	OP_KIND_MESSAGE_SPACE,
+	OP_KIND_MESSAGE_DATA,
+	OP_KIND_MAYBE_ADDRESS, /* from here on the caller's own: see op_kind_is_local() */
 	OP_KIND_STAT_OUT,
-	OP_KIND_MESSAGE,
+	OP_KIND_BUFFERS,
+	OP_KIND_FUNCTION,
+	OP_KIND_ARGUMENT,
 	OP_KIND_COUNT
 };
 
@@ -37,6 +44,9 @@ enum op_result {
 	OP_RESULT_ACCEPTED,
 	OP_RESULT_EVENTS,
 	OP_RESULT_STAT,
+	OP_RESULT_DATAGRAM,
+	OP_RESULT_MESSAGE,
+	OP_RESULT_VALUE,
 	OP_RESULT_KINDS
 };
 
@@ -50,7 +60,7 @@ struct op_param {
 	int64_t fallback; /* the value of an optional one that is left out */
 };
 
-enum { OP_PARAM_MAX = 5, OP_NAME_SIZE_MAX = 16 };
+enum { OP_PARAM_MAX = 6, OP_NAME_SIZE_MAX = 16 };
 
 struct op_info {
 	const char *name;
@@ -83,6 +93,26 @@ static inline bool op_makes_file(uint32_t opcode)
 	return result == OP_RESULT_FILE || result == OP_RESULT_ACCEPTED;
 }
 
+#define OP_FLAGS                                                                                   \
+	((uint32_t)(PROACTOR_MAY_BLOCK | PROACTOR_CHAIN | PROACTOR_MULTISHOT |                     \
+		PROACTOR_BUFFER_SELECT))
+
+/*
+ * A copy of @op that the caller's may go after: op_copy_size() says how much @room that takes
+ * beside @ret_copy for what @op points to, 0 for most. Data, and what is filled in, is not copied.
+ * @room is aligned for a pointer.
+ */
+size_t op_copy_size(const struct proactor_op *op);
+void op_copy(struct proactor_op *ret_copy, const struct proactor_op *op, void *room);
+
+/* Whether the first parameter is a file, or a directory's. */
+static inline bool op_acts_on_file(uint32_t opcode)
+{
+	const struct op_param *first = op_table[opcode].params;
+
+	return first->name && (first->kind == OP_KIND_FILE || first->kind == OP_KIND_DIR);
+}
+
 /* The operations with a parameter that op_check_params() looks at, a bit each. */
 extern const uint64_t op_checked;
 
@@ -96,7 +126,7 @@ int op_check_params(const struct proactor_op *op);
  */
 static inline int op_check(const struct proactor_op *op)
 {
-	if (unlikely(op->opcode >= PROACTOR_OPCODE_COUNT || (op->flags & ~PROACTOR_MAY_BLOCK) != 0))
+	if (unlikely(op->opcode >= PROACTOR_OPCODE_COUNT || op->flags & ~OP_FLAGS))
 		return -EINVAL;
 	return likely(!(op_checked >> op->opcode & 1)) ? 0 : op_check_params(op);
 }

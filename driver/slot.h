@@ -18,6 +18,18 @@
 
 enum slot_state { SLOT_FREE, SLOT_IN_FLIGHT, SLOT_QUEUED, SLOT_ENDED };
 
+/* What else is known of an operation in flight. */
+enum slot_mark {
+	SLOT_CANCELLED = 1, /* proactor_cancel() came */
+	SLOT_HELD = 2,      /* the driver has not started it yet: its own business */
+	SLOT_AT_WORK = 4,   /* it is with the threads (work.h), the driver has no part in it */
+	SLOT_AGAIN = 8,     /* a further shot of a multishot operation is being pushed */
+	SLOT_WAITS = 16,    /* the front has it, not the driver: see extra.h */
+	SLOT_MISSED = 32,   /* the driver asked it to end, perhaps in vain: its own business */
+};
+
+struct extra;
+
 struct slot {
 	/*
 	 * generation and index in one word: it is written by pop and read by the next push, as a
@@ -26,14 +38,17 @@ struct slot {
 	uint64_t key;
 	uint32_t next; /* in the free list or in a queue of ended ones; SLOT_NONE at its end */
 	uint8_t opcode;
-	uint8_t state;      /* enum slot_state */
-	bool cancelled;     /* proactor_cancel() came while it was in flight */
-	uint8_t stash_kind; /* whose @stash is: the driver's business; 0: there is none */
-	bool held;          /* the driver has not started it yet; in flight all the same */
+	uint8_t state;       /* enum slot_state */
+	uint8_t marks;       /* enum slot_mark */
+	uint8_t stash_kind;  /* whose @stash is: the driver's business; 0: there is none */
+	struct extra *extra; /* see extra.h; NULL for most */
 	void *context;
-	int64_t result; /* once QUEUED or ENDED */
-	void *stash;    /* what the driver copied, until pop */
-	union {         /* what the driver has to keep at hand, by opcode */
+	union {
+		int64_t file;   /* in flight: what it acts on, if its first parameter is a file */
+		int64_t result; /* once QUEUED or ENDED */
+	};
+	void *stash; /* what the driver copied, until pop; while SLOT_AT_WORK a struct work */
+	union {      /* what the driver has to keep at hand, by opcode */
 		int64_t timespec[2];
 		struct {
 			void *data;
@@ -75,6 +90,12 @@ static inline uint32_t slots_count(const struct slots *slots)
 	return slots->block_count * SLOTS_PER_BLOCK;
 }
 
+/* Whether its end is up to the driver. */
+static inline bool slot_is_with_driver(const struct slot *slot)
+{
+	return slot->state == SLOT_IN_FLIGHT && !(slot->marks & (SLOT_AT_WORK | SLOT_WAITS));
+}
+
 static inline uint64_t slot_key(const struct slot *slot)
 {
 	return slot->key;
@@ -107,8 +128,7 @@ static inline struct slot *slots_take(struct slots *slots)
 	slot = slots_at(slots, slots->free);
 	slots->free = slot->next;
 	slot->state = SLOT_IN_FLIGHT;
-	slot->cancelled = false;
-	slot->held = false;
+	slot->marks = 0;
 	return slot;
 }
 

@@ -8,10 +8,14 @@
  * cancellation can never hit a later operation. Keys leave the highest bit free: with it set,
  * user_data is one of ours (see URING_INTERNAL).
  *
- *   uring_setup.c   makes the ring: asks for the best mode and takes what the kernel grants
- *   uring_queue.c   the two queues and the system call between them; the backlog
- *   uring_prep.c    an operation becomes a submission
- *   uring.c         the calls of struct driver
+ *   uring_setup.c     makes the ring: asks for the best mode and takes what the kernel grants
+ *   uring_probe.c     which operations the kernel has
+ *   uring_queue.c     the two queues and the system call between them; the backlog
+ *   uring_prep.c      an operation becomes a submission
+ *   uring_keep.c      … one that points to what has to be kept: paths, addresses, arrays
+ *   uring_files.c     descriptors, and the table of registered ones
+ *   uring_memory.c    registered memory and rings of buffers
+ *   uring.c           the calls of struct driver
  */
 #pragma once
 
@@ -26,6 +30,7 @@
  * made.
  */
 enum {
+	URING_OP_FTRUNCATE = 55,           /* 6.9 */
 	URING_OP_BIND = 56,                /* 6.11 */
 	URING_OP_LISTEN = 57,              /* 6.11 */
 	URING_SETUP_NO_SQARRAY = 1 << 16,  /* 6.6 */
@@ -39,7 +44,33 @@ enum {
  */
 #define URING_INTERNAL (UINT64_C(1) << 63)
 #define URING_CANCEL   URING_INTERNAL
-#define URING_DOORBELL (URING_INTERNAL | UINT64_C(0x7fffffff00000000) | 1)
+/* of a time-out, after which cancellations are repeated */
+#define URING_RETRY (URING_INTERNAL | UINT64_C(0x7fffffff00000000))
+/* of the first of uring->doorbells; the others follow */
+#define URING_DOORBELL (URING_RETRY + 1)
+
+/*
+ * Beside a key, in a place that no index reaches (slot.c): success makes a file, whose number must
+ * not be registered.
+ */
+#define URING_MAKES_FILE (UINT64_C(1) << 31)
+
+/* A descriptor that ends a wait when it becomes readable, by a multishot poll. */
+struct uring_doorbell {
+	int fd;
+	bool armed;
+};
+
+/* The handle's eventfd and the alarm for deadlines. */
+enum { URING_DOORBELLS_MAX = 2 };
+
+/* A registered buffer, by its index in the table. */
+struct uring_region {
+	uint8_t *start; /* NULL: the place is free */
+	size_t size;
+};
+
+enum { URING_REGIONS_MAX = 64, URING_FIXED_MAX = 4096 };
 
 struct uring {
 	struct proactor base;
@@ -57,19 +88,47 @@ struct uring {
 	unsigned enter_flags; /* for each enter */
 	int enter_fd;         /* the ring, or its index among the registered rings */
 	unsigned wait_flags;  /* for each that waits */
-	bool doorbell_armed;
-	bool defers; /* completions are posted by our enters only */
+	bool sqpoll;          /* a thread of the kernel moves the submission queue's head */
+	bool defers;          /* completions are posted by our enters only */
+	uint8_t doorbell_count;
+	struct uring_doorbell doorbells[URING_DOORBELLS_MAX];
+	/* slots are marked SLOT_MISSED: to be asked again by the next wait, */
+	bool missed_now;
+	/* or by that after a while, */
+	bool missed_later;
+	/* for which a time-out is in flight */
+	bool retry_armed;
 	/* of which it was made; no pointers of it are looked at later */
 	struct proactor_options options;
 	/* by the kernel; the rest is done by system call when pushed */
 	bool op_supported[PROACTOR_OPCODE_COUNT];
 
-	struct slab addresses; /* copies of addresses and of short paths */
+	bool multishot_accept, multishot_recv, multishot_poll;
+
+	unsigned fixed_count; /* places in the table of files; 0: none was made */
+	bool fixed_refused;
+	uint64_t fixed[URING_FIXED_MAX / 64]; /* which of them have a file: that of their number */
+
+	uint32_t region_count; /* places used in @regions, those that are free again included */
+	bool regions_refused;  /* the kernel takes no table */
+	struct uring_region regions[URING_REGIONS_MAX];
+	uint32_t group_count; /* of buffers, that ever were */
+
+	uint32_t stopped; /* at the end: slots before this one have nothing in flight */
+
+	struct slab shorts; /* copies of addresses, message headers and short paths */
 	struct slab paths;
 };
 
-enum uring_stash { STASH_NONE, STASH_SHORT, STASH_PATH };
-enum { STASH_SHORT_SIZE = sizeof(struct proactor_address) };
+/* What slot->stash is. */
+enum uring_stash {
+	STASH_NONE,
+	STASH_SHORT,     /* of uring->shorts */
+	STASH_PATH,      /* of uring->paths */
+	STASH_ALLOCATED, /* by malloc() */
+	STASH_BUFFER,    /* the buffers of which slot->space.size is the index of one taken */
+};
+enum { STASH_SHORT_SIZE = 256 }; /* an address with a message header, and most paths */
 
 static inline struct uring *uring_of(struct proactor *proactor)
 {
@@ -120,6 +179,11 @@ static inline struct io_uring_sqe *uring_sqe(struct uring *uring)
 void uring_sqe_undo(struct uring *uring);
 
 /*
+ * Submits what was pushed. Does not wait, and does not fail: what remains goes with the next enter.
+ */
+void uring_submit(struct uring *uring);
+
+/*
  * Submits everything; waits for a completion until @deadline_ns (0: does not wait). As struct
  * driver's wait.
  */
@@ -140,14 +204,68 @@ static inline unsigned uring_cq_end(const struct uring *uring)
 								 : uring->reaped;
 }
 
+/* ---- uring_probe.c ---- */
+
+/*
+ * Finds out which operations the kernel has. -EOPNOTSUPP where one is missing that the caller
+ * needs, or without which there is no driver; @reason says which.
+ */
+int uring_probe(struct uring *uring, const struct io_uring_params *params, char *reason);
+
+/* ---- uring_keep.c ---- */
+
+/* As prep() in uring_prep.c, for operations that point to something. */
+int uring_prep_kept(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op,
+	struct slot *slot);
+
+/* Frees what is kept for @slot, which was popped: the address it learned is written before. */
+void uring_unstash(struct uring *uring, struct slot *slot);
+
+/* ---- uring_files.c ---- */
+
+/* As the calls of struct driver. */
+int uring_attach(struct proactor *proactor, int fd, int64_t *ret_file);
+int uring_detach(struct proactor *proactor, int64_t file, int *ret_fd);
+void uring_discard(struct proactor *proactor, int64_t file);
+
+/* @file leaves the table, if it is there. */
+void uring_unfix(struct uring *uring, int64_t file);
+
+/* Whether submissions on @fd may say IOSQE_FIXED_FILE. */
+static inline bool uring_is_fixed(const struct uring *uring, int fd)
+{
+	return (unsigned)fd < uring->fixed_count &&
+		uring->fixed[(unsigned)fd / 64] >> ((unsigned)fd % 64) & 1;
+}
+
+/* ---- uring_memory.c ---- */
+
+/* As the calls of struct driver. */
+void uring_memory_add(struct proactor *proactor, void *memory, size_t size);
+void uring_memory_remove(struct proactor *proactor, void *memory);
+int uring_buffers_new(struct proactor *proactor, struct proactor_buffers *buffers);
+void uring_buffers_free(struct proactor *proactor, struct proactor_buffers *buffers);
+void uring_buffers_give(struct proactor *proactor, struct proactor_buffers *buffers,
+	uint32_t index);
+
+/* Tells a new ring of what the one before it knew. */
+void uring_memory_again(struct uring *uring);
+
+/* Which registered buffer has all of these bytes; -1: none. */
+int uring_region_of(const struct uring *uring, const void *data, size_t size);
+
+/* Prepares the receive, with a buffer of those that @op names. -ENOBUFS. */
+int uring_prep_select(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op,
+	struct slot *slot);
+
+/* What is to be said of the buffer in the entry, where the kernel has no ring of them. */
+uint32_t uring_selected(const struct uring *uring, struct slot *slot, int32_t res);
+
 /* ---- uring_prep.c ---- */
 
 /*
  * As struct driver's push: queues the submission, or does by system call what the kernel's io_uring
  * lacks.
  */
-int uring_push(struct proactor *proactor, const struct proactor_op *op, uint64_t *ret_key,
-	struct proactor_completion *ret_ready);
-
-/* Frees what uring_push() kept. */
-void uring_unstash(struct uring *uring, struct slot *slot);
+int uring_push(struct proactor *proactor, const struct proactor_op *op, struct slot *slot,
+	uint64_t *ret_key, struct proactor_completion *ret_ready);

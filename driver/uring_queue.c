@@ -10,6 +10,7 @@
  * Completion-queue overflow needs nothing here: with IORING_FEAT_NODROP (5.5) the kernel keeps what
  * does not fit and every enter with GETEVENTS moves it into the queue (io_uring_enter(2)).
  */
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -20,12 +21,13 @@ enum { NAP_NS = 1000000 };
 
 /*
  * io_uring_enter(2), inlined where we know how: liburing's is a call into another library, and one
- * more return above the system call (see enter()).
+ * more return above the system call (see enter()). Tests that stand in for it define
+ * DRIVER_CALLS_LIBURING (tests/fault/).
  */
 static inline __attribute__((always_inline)) int call_enter(unsigned fd, unsigned to_submit,
 	unsigned min_complete, unsigned flags, void *argument, size_t size)
 {
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(DRIVER_CALLS_LIBURING)
 	register unsigned long r10 __asm__("r10") = flags;
 	register void *r8 __asm__("r8") = argument;
 	register size_t r9 __asm__("r9") = size;
@@ -59,6 +61,19 @@ static __attribute__((noinline)) int enter_until(struct uring *uring, unsigned t
 }
 
 /*
+ * A thread of the kernel takes the submissions, when it likes: it is only woken where it sleeps.
+ * How far it is says the queue's head.
+ */
+static __attribute__((noinline)) unsigned sqpoll_flags(const struct uring *uring)
+{
+	/* our tail is to be seen before its flag is looked at: it does the reverse */
+	atomic_thread_fence(memory_order_seq_cst);
+	return IO_URING_READ_ONCE(*uring->ring.sq.kflags) & IORING_SQ_NEED_WAKEUP
+		? IORING_ENTER_SQ_WAKEUP
+		: 0;
+}
+
+/*
  * One io_uring_enter(2). Returns what it returns; what was submitted is accounted for. Inlined, as
  * are its callers where they can be: each return above a system call is mispredicted under the
  * kernel's SRSO mitigation, about 10 ns a frame as measured.
@@ -72,12 +87,16 @@ static inline __attribute__((always_inline)) int enter(struct uring *uring, bool
 	if (waits)
 		flags |= uring->wait_flags;
 	io_uring_smp_store_release(uring->ring.sq.ktail, uring->filled);
+	if (unlikely(uring->sqpoll))
+		flags |= sqpoll_flags(uring);
 	if (waits && deadline_ns != CLOCK_NEVER)
 		r = enter_until(uring, to_submit, flags, deadline_ns);
 	else
 		r = call_enter((unsigned)uring->enter_fd, to_submit, waits, flags, NULL, _NSIG / 8);
 	uring->base.stats.enters++;
-	if (r > 0) {
+	if (unlikely(uring->sqpoll)) {
+		uring->submitted = io_uring_smp_load_acquire(uring->ring.sq.khead);
+	} else if (r > 0) {
 		assert((unsigned)r <= to_submit);
 		uring->submitted += (unsigned)r;
 	}
@@ -155,6 +174,17 @@ static __attribute__((noinline)) int enter_failed(struct uring *uring, int r, ui
 	return is_temporary(r) ? 0 : r;
 }
 
+void uring_submit(struct uring *uring)
+{
+	while (buffer_size(&uring->backlog) > 0 || uring->filled != uring->submitted) {
+		unsigned submitted = uring->submitted;
+
+		refill(uring);
+		if (enter(uring, false, 0) < 0 || uring->submitted == submitted)
+			break;
+	}
+}
+
 int uring_enter(struct uring *uring, uint64_t deadline_ns)
 {
 	int r;
@@ -163,6 +193,9 @@ int uring_enter(struct uring *uring, uint64_t deadline_ns)
 		r = submit_backlog(uring);
 		if (r < 0)
 			return r;
+		/* what is left may be what those that are in wait for */
+		if (buffer_size(&uring->backlog) > 0)
+			deadline_ns = MIN(deadline_ns, clock_now_ns() + NAP_NS);
 	}
 	r = enter(uring, deadline_ns != 0 && !completions_wait(uring), deadline_ns);
 	return likely(r >= 0) ? 0 : enter_failed(uring, r, deadline_ns);

@@ -25,13 +25,19 @@ enum {
 	MEMORY_NAP_NS = 10000000,
 };
 
-static const unsigned setup_flags[] = {
-	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-		URING_SETUP_NO_SQARRAY,
-	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN,
-	IORING_SETUP_SUBMIT_ALL,
-	0,
+/* From the best on; the caller may ask for one further down, never for one further up. */
+static const struct {
+	enum proactor_taskrun taskrun;
+	unsigned flags;
+} modes[] = {
+	{PROACTOR_TASKRUN_DEFERRED,
+		IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			URING_SETUP_NO_SQARRAY},
+	{PROACTOR_TASKRUN_DEFERRED,
+		IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN},
+	{PROACTOR_TASKRUN_COOPERATIVE, IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN},
+	{PROACTOR_TASKRUN_IMMEDIATE, IORING_SETUP_SUBMIT_ALL},
+	{PROACTOR_TASKRUN_IMMEDIATE, 0},
 };
 
 /*
@@ -43,18 +49,31 @@ enum {
 		IORING_FEAT_SINGLE_MMAP
 };
 
-/* The newest mode that the kernel knows, with queues of this size. */
-static int try_modes(struct io_uring_params *ret_params, unsigned capacity,
-	unsigned completion_capacity, bool may_defer)
+/* What the options add to each mode. */
+static unsigned more_flags(const struct proactor_options *options)
 {
+	return IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP |
+		(options->flags & PROACTOR_SQPOLL ? IORING_SETUP_SQPOLL : 0) |
+		(options->flags & PROACTOR_SQPOLL_CPU ? IORING_SETUP_SQ_AFF : 0);
+}
+
+/* The newest mode that the kernel knows, with queues of this size. */
+static int try_modes(struct io_uring_params *ret_params, const struct proactor_options *options,
+	unsigned capacity, unsigned completion_capacity)
+{
+	/* a thread of the kernel that submits goes with none of the others */
+	uint32_t best =
+		options->flags & PROACTOR_SQPOLL ? PROACTOR_TASKRUN_IMMEDIATE : options->taskrun;
 	int fd = -EINVAL;
 
-	for (size_t i = 0; i < ARRAY_SIZE(setup_flags) && fd == -EINVAL; i++) {
-		if (setup_flags[i] & IORING_SETUP_DEFER_TASKRUN && !may_defer)
+	for (size_t i = 0; i < ARRAY_SIZE(modes) && fd == -EINVAL; i++) {
+		if (modes[i].taskrun < best)
 			continue;
 		*ret_params = (struct io_uring_params){
-			.flags = setup_flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+			.flags = modes[i].flags | more_flags(options),
 			.cq_entries = MAX(completion_capacity, capacity),
+			.sq_thread_idle = options->sqpoll_idle_ms,
+			.sq_thread_cpu = options->sqpoll_cpu,
 		};
 		fd = io_uring_setup(capacity, ret_params);
 	}
@@ -66,14 +85,13 @@ static int try_modes(struct io_uring_params *ret_params, unsigned capacity,
  * was freed are released by the kernel a moment after. So where memory is short a smaller ring is
  * taken, and the smallest is waited for a little.
  */
-static int try_setup(struct io_uring_params *ret_params, const struct proactor_options *options,
-	bool may_defer)
+static int try_setup(struct io_uring_params *ret_params, const struct proactor_options *options)
 {
 	const struct timespec nap = {.tv_nsec = MEMORY_NAP_NS};
 	unsigned capacity = MIN(options->capacity, (unsigned)CAPACITY_MAX);
 	unsigned completion_capacity =
 		MIN(options->completion_capacity, (unsigned)CAPACITY_MAX * 2);
-	int fd = try_modes(ret_params, capacity, completion_capacity, may_defer);
+	int fd = try_modes(ret_params, options, capacity, completion_capacity);
 
 	for (unsigned i = 0; fd == -ENOMEM && i < MEMORY_TRIES; i++) {
 		if (capacity > CAPACITY_SMALL)
@@ -81,7 +99,7 @@ static int try_setup(struct io_uring_params *ret_params, const struct proactor_o
 		else
 			(void)nanosleep(&nap, NULL);
 		completion_capacity = MIN(completion_capacity, capacity * 4);
-		fd = try_modes(ret_params, capacity, completion_capacity, may_defer);
+		fd = try_modes(ret_params, options, capacity, completion_capacity);
 	}
 	return fd;
 }
@@ -109,59 +127,6 @@ static void explain(int error, char *reason)
 	snprintf(reason, DRIVER_REASON_SIZE, "io_uring_setup: %s%s", err_name(-error), help);
 }
 
-static const uint8_t kernel_ops[PROACTOR_OPCODE_COUNT] = {
-	[PROACTOR_NOP] = IORING_OP_NOP,
-	[PROACTOR_TIMEOUT] = IORING_OP_TIMEOUT,
-	[PROACTOR_OPEN] = IORING_OP_OPENAT,
-	[PROACTOR_CLOSE] = IORING_OP_CLOSE,
-	[PROACTOR_READ] = IORING_OP_READ,
-	[PROACTOR_WRITE] = IORING_OP_WRITE,
-	[PROACTOR_FSYNC] = IORING_OP_FSYNC,
-	[PROACTOR_STAT] = IORING_OP_STATX,
-	[PROACTOR_SOCKET] = IORING_OP_SOCKET,
-	[PROACTOR_BIND] = URING_OP_BIND,
-	[PROACTOR_LISTEN] = URING_OP_LISTEN,
-	[PROACTOR_ACCEPT] = IORING_OP_ACCEPT,
-	[PROACTOR_CONNECT] = IORING_OP_CONNECT,
-	[PROACTOR_SHUTDOWN] = IORING_OP_SHUTDOWN,
-	[PROACTOR_RECV] = IORING_OP_RECV,
-	[PROACTOR_SEND] = IORING_OP_SEND,
-	[PROACTOR_POLL] = IORING_OP_POLL_ADD,
-	[PROACTOR_RECVMSG] = IORING_OP_RECVMSG,
-	[PROACTOR_SENDMSG] = IORING_OP_SENDMSG,
-};
-
-static bool done_by_call(uint32_t opcode)
-{
-	return opcode == PROACTOR_SOCKET || opcode == PROACTOR_BIND || opcode == PROACTOR_LISTEN ||
-		opcode == PROACTOR_SHUTDOWN;
-}
-
-/*
- * Which operations the kernel has. -EOPNOTSUPP where one is missing that the caller needs, or that
- * no call replaces.
- */
-static int probe(struct uring *uring, const struct proactor_options *options, char *reason)
-{
-	struct io_uring_probe *probe = io_uring_get_probe_ring(&uring->ring);
-	uint32_t missing = PROACTOR_OPCODE_COUNT;
-
-	if (!probe)
-		return -ENOMEM;
-	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++) {
-		uring->op_supported[opcode] = io_uring_opcode_supported(probe, kernel_ops[opcode]);
-		if (!uring->op_supported[opcode] &&
-			(!done_by_call(opcode) || options->required_ops & UINT64_C(1) << opcode))
-			missing = opcode;
-	}
-	io_uring_free_probe(probe);
-	if (missing == PROACTOR_OPCODE_COUNT)
-		return 0;
-	snprintf(reason, DRIVER_REASON_SIZE, "io_uring: the kernel lacks the operation %s",
-		op_table[missing].name);
-	return -EOPNOTSUPP;
-}
-
 /*
  * Entry i of the queue is submission i, for good. liburing 2.3 would write this array even where
  * there is none.
@@ -177,6 +142,7 @@ static void fill_indirection(struct uring *uring, const struct io_uring_params *
 static void use_features(struct uring *uring, const struct io_uring_params *params)
 {
 	uring->defers = params->flags & IORING_SETUP_DEFER_TASKRUN;
+	uring->sqpoll = params->flags & IORING_SETUP_SQPOLL;
 	uring->enter_flags = IORING_ENTER_GETEVENTS;
 	if (params->features & URING_FEATURE_NO_IOWAIT)
 		uring->wait_flags = URING_ENTER_NO_IOWAIT;
@@ -191,13 +157,25 @@ static void use_features(struct uring *uring, const struct io_uring_params *para
 	(void)io_uring_ring_dontfork(&uring->ring);
 }
 
-static int setup(struct uring *uring, const struct proactor_options *options, bool may_defer,
-	char *reason)
+/* The caller's eventfd is to hear of completions. */
+static int register_eventfd(struct uring *uring, char *reason)
+{
+	int r = 0;
+
+	if (uring->options.flags & PROACTOR_EVENTFD)
+		r = io_uring_register_eventfd(&uring->ring, uring->options.eventfd);
+	if (r < 0)
+		snprintf(reason, DRIVER_REASON_SIZE, "io_uring: the eventfd: %s", err_name(-r));
+	return r;
+}
+
+static int setup(struct uring *uring, const struct proactor_options *options, char *reason)
 {
 	struct io_uring_params params;
 	int fd, r;
 
-	fd = try_setup(&params, options, may_defer);
+	uring->options = *options;
+	fd = try_setup(&params, options);
 	if (fd < 0) {
 		explain(fd, reason);
 		return fd;
@@ -215,7 +193,9 @@ static int setup(struct uring *uring, const struct proactor_options *options, bo
 			"io_uring: the kernel's is too old (before 5.11)");
 		return -ENOSYS;
 	}
-	r = probe(uring, options, reason);
+	r = uring_probe(uring, &params, reason);
+	if (r >= 0)
+		r = register_eventfd(uring, reason);
 	if (r < 0)
 		return r;
 	fill_indirection(uring, &params);
@@ -225,15 +205,17 @@ static int setup(struct uring *uring, const struct proactor_options *options, bo
 
 int uring_setup(struct uring *uring, const struct proactor_options *options, char *reason)
 {
-	uring->options = *options;
-	return setup(uring, options, true, reason);
+	return setup(uring, options, reason);
 }
 
 int uring_setup_again(struct uring *uring, char *reason)
 {
 	struct uring other = {.base.stats = uring->base.stats};
-	int r = setup(&other, &uring->options, false, reason);
+	struct proactor_options options = uring->options;
+	int r;
 
+	options.taskrun = MAX(options.taskrun, (uint32_t)PROACTOR_TASKRUN_COOPERATIVE);
+	r = setup(&other, &options, reason);
 	if (r < 0) {
 		uring_teardown(&other);
 		return r;
@@ -243,8 +225,17 @@ int uring_setup_again(struct uring *uring, char *reason)
 	uring->submitted = uring->filled = uring->reaped = uring->posted_at_enter = 0;
 	uring->enter_flags = other.enter_flags;
 	uring->enter_fd = other.enter_fd;
-	uring->doorbell_armed = false; /* it went with the ring; wait() arms it again */
+	uring->options = options;
 	uring->defers = other.defers;
+	uring->fixed_count = 0;
+	memset(uring->fixed, 0, sizeof(uring->fixed));
+	uring_memory_again(uring);
+	uring->region_count = 0;
+	uring->regions_refused = false;
+	uring->retry_armed = false;
+	/* they went with the ring; wait() arms them again */
+	for (uint8_t i = 0; i < uring->doorbell_count; i++)
+		uring->doorbells[i].armed = false;
 	return 0;
 }
 

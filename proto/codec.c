@@ -28,6 +28,11 @@ const char *codec_param_type(const struct op_param *param)
 		[OP_KIND_UINT] = "unsigned",
 		[OP_KIND_DURATION] = "nanoseconds",
 		[OP_KIND_ADDRESS] = "address",
+		[OP_KIND_LENGTH] = "size",
+		[OP_KIND_SPACES] = "[size, …]",
+		[OP_KIND_PIECES] = "[bytes, …]",
+		[OP_KIND_MESSAGE_SPACE] = "size",
+		[OP_KIND_MESSAGE_DATA] = "[bytes, …]",
 	};
 
 	return types[param->kind];
@@ -43,6 +48,9 @@ const char *codec_result_type(enum op_result result)
 		[OP_RESULT_ACCEPTED] = "[file, address]",
 		[OP_RESULT_EVENTS] = "unsigned",
 		[OP_RESULT_STAT] = "stat",
+		[OP_RESULT_DATAGRAM] = "[bytes, address]",
+		[OP_RESULT_MESSAGE] = "[bytes, address, flags]",
+		[OP_RESULT_VALUE] = "integer",
 	};
 
 	return types[result];

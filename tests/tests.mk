@@ -3,6 +3,7 @@
 #   tests/unit/test_*.c       one program each, on libcheck
 #   tests/conformance/*.c     one program, run once for each driver
 #   tests/kernel/*.c          one program each; exit status 77 says that this kernel is not the place to ask
+#   tests/fault/*.c           one program, run once for each driver of this process
 #   tests/fuzz/fuzz_*.c       one libFuzzer target each; corpus in tests/fuzz/corpus/NAME; replayed by check
 #
 # Other makefiles may append targets to CHECK_EXTRA. check runs each; one that wants its own numbers in the last line starts
@@ -13,7 +14,7 @@
 -include tests/golden/golden.mk
 
 # the daemon's can be left out for one reason only, and then loudly
-CONFORMANCE_DRIVERS := io_uring $(if $(wildcard daemon/main.c),daemon)
+CONFORMANCE_DRIVERS := io_uring epoll denied $(if $(wildcard daemon/main.c),daemon daemon-on-epoll)
 SECONDS ?= 60
 
 T_DIR := $(B)/tests
@@ -33,6 +34,8 @@ unit_names := $(patsubst tests/unit/test_%.c,%,$(unit_sources))
 conformance_program := $(T_DIR)/conformance/conformance
 kernel_sources := $(wildcard tests/kernel/*.c)
 kernel_programs := $(patsubst %.c,$(B)/%,$(kernel_sources))
+fault_program := $(T_DIR)/fault/fault
+FAULT_DRIVERS := io_uring $(if $(wildcard driver/epoll.c),epoll)
 fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
 fuzz_names := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 replay_programs := $(patsubst %.c,$(B)/%_replay,$(fuzz_sources))
@@ -48,7 +51,7 @@ test_link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(if $(remote_driver),-W
 	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call pkg_libs,liburing $(msgpack_package)) $(daemon_libs)
 comma := ,
 
-$(B)/tests/unit/%.o $(B)/tests/conformance/%.o $(B)/tests/harness.o: ALL_CFLAGS += $(call pkg_cflags,check)
+$(B)/tests/unit/%.o $(B)/tests/conformance/%.o $(B)/tests/fault/%.o $(B)/tests/harness.o: ALL_CFLAGS += $(call pkg_cflags,check)
 
 $(unit_programs): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/tests/harness.o $(test_libs)
 	$(call say,LD,$@)
@@ -62,6 +65,22 @@ $(kernel_programs): %: %.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,liburing)
 
+# What tests/fault/wrap*.c stand in for. The driver's own is in the library, but for the part that makes its system call itself.
+fault_wrapped := malloc calloc realloc aligned_alloc mmap64 eventfd timerfd_create pthread_create timer_create poll recv send \
+	accept4 preadv64v2 pwritev64v2 epoll_create1 epoll_ctl epoll_wait epoll_pwait2 $(addprefix io_uring_,setup queue_mmap \
+	queue_exit get_probe_ring register_ring_fd register_eventfd register_files_sparse register_files_update \
+	register_buffers_sparse register_buffers_update_tag register_buf_ring enter2)
+
+$(B)/tests/fault/uring_queue.o: driver/uring_queue.c $(flags_stamp)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -DDRIVER_CALLS_LIBURING -MMD -MP -MF $@.d -c -o $@ $<
+
+$(fault_program): $(call objects,$(wildcard tests/fault/*.c)) $(B)/tests/fault/uring_queue.o $(B)/tests/harness.o \
+		$(B)/libproactor.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(addprefix -Wl$(comma)--wrap=,$(fault_wrapped)) $(call pkg_libs,liburing check)
+
 $(replay_programs): %_replay: %.o $(B)/tests/fuzz/replay.o $(test_libs)
 	$(call say,LD,$@)
 	$(Q)$(test_link)
@@ -74,21 +93,22 @@ $(fuzz_programs): %: %.o $(test_libs)
 
 lint_parts := tidy lint-format lint-cppcheck lint-shell lint-clang
 
-.PHONY: check check-build check-unit conformance kernel check-fuzz fuzz lint $(lint_parts) fmt daemon-is-missing
+.PHONY: check check-build check-unit conformance kernel fault check-fuzz fuzz lint $(lint_parts) fmt daemon-is-missing
 .PHONY: $(addprefix run-unit-,$(unit_names)) $(addprefix run-conformance-,$(CONFORMANCE_DRIVERS))
+.PHONY: $(addprefix run-fault-,$(FAULT_DRIVERS))
 .PHONY: $(addprefix run-kernel-,$(notdir $(kernel_programs))) $(addprefix run-fuzz-,$(fuzz_names))
 
-check_parts := check-unit conformance kernel check-fuzz $(CHECK_EXTRA)
+check_parts := check-unit conformance kernel fault check-fuzz $(CHECK_EXTRA)
 ifneq ($(SUITE),)
 check_parts := $(if $(filter $(SUITE),$(unit_names)),run-unit-$(SUITE),$(filter $(SUITE) check-$(SUITE),$(check_parts)))
 endif
 # a build with libFuzzer's hooks is for fuzzing only
-check_needs := all $(unit_programs) $(conformance_program) $(kernel_programs) $(replay_programs)
+check_needs := all $(unit_programs) $(conformance_program) $(kernel_programs) $(fault_program) $(replay_programs)
 
 # Every part runs, whatever the one before it said; one after another, so that their lines do not mix;
 # with results of its own, so that two runs at once do not mix either.
 check: $(if $(SUITE),,$(check_needs))
-	$(if $(check_parts),,$(error SUITE=$(SUITE) is none of: $(unit_names) conformance kernel fuzz $(CHECK_EXTRA)))
+	$(if $(check_parts),,$(error SUITE=$(SUITE) is none of: $(unit_names) conformance kernel fault fuzz $(CHECK_EXTRA)))
 	@results=$(T_DIR)/results-$$$$; status=0; for part in $(check_parts); do \
 		$(MAKE) --no-print-directory -k -j1 RESULTS=$$results $$part || status=1; done; \
 	tests/run --sum $$results || status=1; rm -f $$results; exit $$status
@@ -112,6 +132,10 @@ endif
 kernel: $(addprefix run-kernel-,$(notdir $(kernel_programs)))
 $(addprefix run-kernel-,$(notdir $(kernel_programs))): run-kernel-%: $(B)/tests/kernel/%
 	@$(call run_test,kernel-$*) $<
+
+fault: $(addprefix run-fault-,$(FAULT_DRIVERS))
+$(addprefix run-fault-,$(FAULT_DRIVERS)): run-fault-%: $(fault_program)
+	@$(call run_test,fault-$*) $< $*
 
 check-fuzz: $(addprefix run-fuzz-,$(fuzz_names))
 $(addprefix run-fuzz-,$(fuzz_names)): run-fuzz-%: $(B)/tests/fuzz/fuzz_%_replay

@@ -4,9 +4,17 @@
  *      bench.c            options, the order of the day, pairs of runs
  *      bench_results.c    medians; results.json, the table for people
  *      bench_process.c    processors, servers, what is to be removed at the end
- *      bench_data.c       the data file, and the reads from it that both sides make
+ *      bench_blocks.c     files of blocks, and the blocks that both sides read and write
  *      bench_proactor.c   ours: one loop over proactor.h, whatever the driver
- *      bench_driver.c     in-process, against the same loop written by hand with liburing
+ *      bench_ring.c       the ring of who writes his loop by hand with liburing
+ *      bench_driver.c     the io_uring driver, against such a loop
+ *      bench_files.c      the same, against a thread's plain calls
+ *      bench_accept.c     connections that it accepts, against such a loop on a ring
+ *      bench_flood.c      who makes the connections
+ *      bench_epoll.c      the epoll driver, against libuv
+ *      bench_echo.c       ping-pong over TCP: who answers
+ *      bench_pings.c      our side of it
+ *      bench_uv.c         the sides that are written with libuv
  *      bench_socket.c     through the daemon's socket, against a bare ping-pong over such a socket
  *      bench_nbd.c        nbdkit, which serves a file over such a socket too
  *
@@ -25,8 +33,7 @@
 #include "base/def.h"
 
 enum {
-	BENCH_BLOCK_SIZE = 4096,
-	BENCH_DEPTH_MAX = 32,
+	BENCH_DEPTH_MAX = 128,
 	BENCH_PAIRS_MAX = 64,
 	BENCH_RING_ENTRIES = 256, /* on both sides */
 	BENCH_CPU_SELF = 0,       /* where the measuring process runs */
@@ -43,6 +50,10 @@ struct bench_side {
 	 */
 	int (*run)(void *context, uint64_t op_count, uint64_t seed);
 	void *context;
+
+	/* Called before each run, and not timed: what @op_count operations need. May be NULL. */
+	int (*prepare)(void *context, uint64_t op_count);
+	uint64_t op_count_max; /* of one run; 0: any number */
 };
 
 struct bench_row {
@@ -64,7 +75,7 @@ struct bench_options {
 	bool quick;
 };
 
-enum { BENCH_ROWS_MAX = 16 };
+enum { BENCH_ROWS_MAX = 24 };
 
 struct bench {
 	struct bench_options options;
@@ -87,6 +98,9 @@ bool bench_wants(const struct bench *bench, const char *name);
 
 /* The families. Each adds its rows; negative when one of them failed. */
 int bench_driver(struct bench *bench);
+int bench_files(struct bench *bench);
+int bench_accept(struct bench *bench);
+int bench_epoll(struct bench *bench);
 int bench_socket(struct bench *bench);
 
 /* ---- bench_results.c ---- */
@@ -109,6 +123,7 @@ void bench_results_print(const struct bench *bench);
  * use, if there is one.
  */
 void bench_pin(unsigned cpu);
+void bench_unpin(void); /* on all of them */
 
 /*
  * Has @path removed when the benchmark ends, on an interrupt as well. @path stays the caller's and
@@ -140,86 +155,16 @@ void bench_server_stop(struct bench_server *server);
  */
 bool bench_server_retry(struct bench_server *server);
 
-/* ---- bench_data.c ---- */
-
-/* Makes the data file, of real bytes, and reads it so that it is cached. */
-int bench_data_make(struct bench *bench);
-
-/* Reads in flight, and what each must find. */
-struct bench_reads {
-	uint8_t *buffers; /* BENCH_DEPTH_MAX blocks */
-	uint64_t random;
-	uint64_t expected[BENCH_DEPTH_MAX]; /* offset that buffer i is being filled from */
-};
-
-int bench_reads_init(struct bench_reads *reads);
-void bench_reads_deinit(struct bench_reads *reads);
-
-enum { BENCH_DATA_BLOCKS = 65536 }; /* 256 MiB; a power of two */
-
-/* The next random offset, for buffer @index. */
-static inline uint64_t bench_reads_next(struct bench_reads *reads, unsigned index)
-{
-	reads->random ^= reads->random << 13;
-	reads->random ^= reads->random >> 7;
-	reads->random ^= reads->random << 17;
-	return reads->expected[index] =
-		       (reads->random & (BENCH_DATA_BLOCKS - 1)) * BENCH_BLOCK_SIZE;
-}
-
-static inline uint8_t *bench_reads_buffer(const struct bench_reads *reads, unsigned index)
-{
-	return reads->buffers + (size_t)index * BENCH_BLOCK_SIZE;
-}
-
-/*
- * Whether buffer @index now has the block that it was to have: each block begins with its own
- * offset.
- */
-static inline bool bench_reads_right(const struct bench_reads *reads, unsigned index,
-	int64_t result)
-{
-	const uint64_t *found = (const uint64_t *)bench_reads_buffer(reads, index);
-
-	return result == BENCH_BLOCK_SIZE && *found == reads->expected[index];
-}
-
-/* ---- bench_proactor.c ---- */
-
-enum bench_operation { BENCH_NOP, BENCH_READ };
-
-struct proactor;
-struct proactor_options;
-
-/* Keeps @depth operations in flight through a proactor. */
-struct bench_proactor {
-	struct proactor *proactor;
-	enum bench_operation operation;
-	unsigned depth;
-	int64_t file; /* of the data, where the operation is a read */
-	struct bench_reads reads;
+/* A process of our own code on the processor of servers. */
+struct bench_child {
+	pid_t pid; /* 0: not started */
+	int fd;    /* our end of a stream to it */
 };
 
 /*
- * -EOPNOTSUPP: no such driver is linked. Else as proactor_new() and proactor_attach(); deinit is
- * right after a failure too.
+ * Has @body run in a child, which ends when that returns; @fd is its end of the stream. It ends
+ * with this process, or with bench_child_stop() before.
  */
-int bench_proactor_init(struct bench_proactor *load, const struct proactor_options *options,
-	int data_fd);
-void bench_proactor_deinit(struct bench_proactor *load);
-
-/* A side's run; @context is a struct bench_proactor. */
-int bench_proactor_run(void *context, uint64_t op_count, uint64_t seed);
-
-/* ---- bench_nbd.c ---- */
-
-/* What is missing for it, or NULL. */
-const char *bench_nbd_absent(void);
-
-/*
- * Starts nbdkit on the data file and connects. Then bench_nbd_run() is a side's run with the
- * context given.
- */
-int bench_nbd_new(void **ret_context, const struct bench *bench);
-void bench_nbd_free(void *context);
-int bench_nbd_run(void *context, uint64_t op_count, uint64_t seed);
+int bench_child_start(struct bench_child *child, void (*body)(int fd, void *context),
+	void *context);
+void bench_child_stop(struct bench_child *child);

@@ -9,11 +9,12 @@ bench_objects := $(call objects,$(wildcard tests/bench/*.c))
 bench_program := $(B)/tests/bench/bench
 bench_client := $(if $(shell grep -l '^int remote_new' $(client_sources) /dev/null),$(B)/libproactor-client.a)
 bench_libnbd := $(shell $(PKG_CONFIG) --exists libnbd && $(PKG_CONFIG) --libs libnbd)
+bench_libuv := $(shell $(PKG_CONFIG) --exists libuv && $(PKG_CONFIG) --libs libuv)
 
 $(bench_program): $(bench_objects) $(bench_client) $(B)/libproactor.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(if $(bench_client),-Wl$(comma)-u$(comma)remote_new) \
-		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call pkg_libs,liburing $(msgpack_package)) $(bench_libnbd)
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call pkg_libs,liburing $(msgpack_package)) $(bench_libnbd) $(bench_libuv)
 
 .PHONY: bench
 bench: $(bench_program) $(filter %/proactord,$(programs))

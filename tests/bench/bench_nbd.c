@@ -13,17 +13,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/bench/bench.h"
+#include "tests/bench/bench_peers.h"
 
 #if __has_include(<libnbd.h>)
 #include <libnbd.h>
+
+enum { DEPTH = 32 };
 
 struct nbd {
 	struct bench_server server;
 	char socket_path[4096];
 	struct nbd_handle *handle;
-	struct bench_reads reads;
-	unsigned free[BENCH_DEPTH_MAX]; /* buffers to start the next reads with */
+	struct bench_blocks blocks;
+	unsigned free[DEPTH]; /* buffers to start the next reads with */
 	unsigned free_count;
 	uint64_t ended;
 	bool wrong;
@@ -73,7 +75,7 @@ static int start_and_connect(struct nbd *nbd, const struct bench *bench)
 	if ((size_t)snprintf(nbd->socket_path, sizeof(nbd->socket_path), "%s/nbdkit.socket",
 		    bench->options.folder) >= sizeof(nbd->socket_path))
 		return -ENAMETOOLONG;
-	r = bench_reads_init(&nbd->reads);
+	r = bench_blocks_init(&nbd->blocks, BENCH_DATA_BLOCKS);
 	if (r < 0)
 		return r;
 	r = bench_server_start(&nbd->server, nbd->socket_path, arguments);
@@ -97,7 +99,7 @@ int bench_nbd_new(void **ret_context, const struct bench *bench)
 		bench_nbd_free(&nbd);
 		return r;
 	}
-	for (unsigned i = 0; i < BENCH_DEPTH_MAX; i++)
+	for (unsigned i = 0; i < DEPTH; i++)
 		nbd.free[nbd.free_count++] = i;
 	*ret_context = &nbd;
 	return 0;
@@ -112,7 +114,7 @@ void bench_nbd_free(void *context)
 	nbd_close(nbd->handle);
 	nbd->handle = NULL;
 	bench_server_stop(&nbd->server);
-	bench_reads_deinit(&nbd->reads);
+	bench_blocks_deinit(&nbd->blocks);
 }
 
 struct request {
@@ -126,7 +128,7 @@ static int read_done(void *context, int *error)
 	struct nbd *nbd = ((struct request *)context)->nbd;
 	unsigned index = ((struct request *)context)->index;
 
-	if (*error != 0 || !bench_reads_right(&nbd->reads, index, BENCH_BLOCK_SIZE))
+	if (*error != 0 || !bench_blocks_right(&nbd->blocks, index, BENCH_BLOCK_SIZE))
 		nbd->wrong = true;
 	nbd->free[nbd->free_count++] = index;
 	nbd->ended++;
@@ -139,8 +141,8 @@ static int start(struct nbd *nbd, struct request *request)
 	nbd_completion_callback callback = {.callback = read_done, .user_data = &request[index]};
 
 	request[index] = (struct request){nbd, index};
-	if (nbd_aio_pread(nbd->handle, bench_reads_buffer(&nbd->reads, index), BENCH_BLOCK_SIZE,
-		    bench_reads_next(&nbd->reads, index), callback, 0) < 0)
+	if (nbd_aio_pread(nbd->handle, bench_blocks_buffer(&nbd->blocks, index), BENCH_BLOCK_SIZE,
+		    bench_blocks_next(&nbd->blocks, index), callback, 0) < 0)
 		return -EIO;
 	return 0;
 }
@@ -148,9 +150,9 @@ static int start(struct nbd *nbd, struct request *request)
 int bench_nbd_run(void *context, uint64_t op_count, uint64_t seed)
 {
 	struct nbd *nbd = context;
-	struct request requests[BENCH_DEPTH_MAX];
+	struct request requests[DEPTH];
 
-	nbd->reads.random = seed;
+	bench_blocks_begin(&nbd->blocks, seed);
 	nbd->ended = 0;
 	for (uint64_t started = 0; nbd->ended < op_count && !nbd->wrong;) {
 		for (; nbd->free_count > 0 && started < op_count; started++)

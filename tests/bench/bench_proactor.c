@@ -7,34 +7,50 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "driver/proactor.h"
-#include "tests/bench/bench.h"
+#include "tests/bench/bench_proactor.h"
 
-int bench_proactor_init(struct bench_proactor *load, const struct proactor_options *options,
-	int data_fd)
+int bench_proactor_init(struct bench_proactor *load, const struct proactor_options *options, int fd,
+	uint64_t block_count)
 {
-	int r, fd;
+	int r, own_fd;
 
-	*load = (struct bench_proactor){.depth = 1};
-	r = bench_reads_init(&load->reads);
+	*load = (struct bench_proactor){.depth = 1, .fd = fd};
+	r = bench_blocks_init(&load->blocks, block_count);
 	if (r < 0)
 		return r;
 	r = proactor_new(&load->proactor, options);
 	if (r < 0)
 		return r;
-	fd = fcntl(data_fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
+	own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own_fd < 0)
 		return -errno;
-	r = proactor_attach(load->proactor, fd, &load->file);
+	r = proactor_attach(load->proactor, own_fd, &load->file);
 	if (r < 0)
-		close(fd);
+		close(own_fd);
 	return r;
 }
 
 void bench_proactor_deinit(struct bench_proactor *load)
 {
 	load->proactor = proactor_free(load->proactor);
-	bench_reads_deinit(&load->reads);
+	bench_blocks_deinit(&load->blocks);
+}
+
+static struct proactor_op next_write(struct bench_proactor *load, unsigned index)
+{
+	return (struct proactor_op){
+		.opcode = PROACTOR_WRITE,
+		.flags = load->flags,
+		.context = (void *)(uintptr_t)index,
+		.write =
+			{
+				.file = load->file,
+				.data = bench_blocks_buffer(&load->blocks, index),
+				.size = BENCH_BLOCK_SIZE,
+				.offset = (int64_t)bench_blocks_stamp(&load->blocks, index,
+					load->seed),
+			},
+	};
 }
 
 static struct proactor_op next_operation(struct bench_proactor *load, unsigned index)
@@ -42,16 +58,20 @@ static struct proactor_op next_operation(struct bench_proactor *load, unsigned i
 	void *context = (void *)(uintptr_t)index;
 
 	if (load->operation == BENCH_NOP)
-		return (struct proactor_op){.opcode = PROACTOR_NOP, .context = context};
+		return (struct proactor_op){
+			.opcode = PROACTOR_NOP, .flags = load->flags, .context = context};
+	if (load->operation == BENCH_WRITE)
+		return next_write(load, index);
 	return (struct proactor_op){
 		.opcode = PROACTOR_READ,
+		.flags = load->flags,
 		.context = context,
 		.read =
 			{
 				.file = load->file,
-				.data = bench_reads_buffer(&load->reads, index),
+				.data = bench_blocks_buffer(&load->blocks, index),
 				.size = BENCH_BLOCK_SIZE,
-				.offset = (int64_t)bench_reads_next(&load->reads, index),
+				.offset = (int64_t)bench_blocks_next(&load->blocks, index),
 			},
 	};
 }
@@ -61,23 +81,38 @@ static bool is_right(const struct bench_proactor *load,
 {
 	if (load->operation == BENCH_NOP)
 		return completion->result == 0;
-	return bench_reads_right(&load->reads, (unsigned)(uintptr_t)completion->context,
+	if (load->operation == BENCH_WRITE)
+		return completion->result == BENCH_BLOCK_SIZE;
+	return bench_blocks_right(&load->blocks, (unsigned)(uintptr_t)completion->context,
 		completion->result);
 }
 
+/*
+ * Starts operations with buffer @index until one is in flight, or there were enough: an engine may
+ * have done any of them before push returns.
+ */
 static int start(struct bench_proactor *load, unsigned index)
 {
-	struct proactor_op op = next_operation(load, index);
-	struct proactor_completion ready;
-	uint64_t key;
-	int r = proactor_push(load->proactor, &op, &key, &ready);
+	while (load->started < load->op_count) {
+		struct proactor_op op = next_operation(load, index);
+		struct proactor_completion ready;
+		uint64_t key;
+		int r = proactor_push(load->proactor, &op, &key, &ready);
 
-	/* nothing that is measured here can be done before it is asked for */
-	return r == PROACTOR_READY ? -EIO : r;
+		if (unlikely(r < 0))
+			return r;
+		load->started++;
+		if (r == PROACTOR_PENDING)
+			return 0;
+		if (unlikely(!is_right(load, &ready)))
+			return -EIO;
+		load->ended++;
+	}
+	return 0;
 }
 
-/* Takes @entry, and starts the next operation in its place unless there were enough. */
-static int finish(struct bench_proactor *load, const struct proactor_entry *entry, bool again)
+/* Takes @entry, and starts the next operation in its place. */
+static int finish(struct bench_proactor *load, const struct proactor_entry *entry)
 {
 	struct proactor_completion completion;
 	int r = proactor_pop(load->proactor, entry, &completion);
@@ -86,29 +121,32 @@ static int finish(struct bench_proactor *load, const struct proactor_entry *entr
 		return r;
 	if (unlikely(!is_right(load, &completion)))
 		return -EIO;
-	return again ? start(load, (unsigned)(uintptr_t)completion.context) : 0;
+	load->ended++;
+	return start(load, (unsigned)(uintptr_t)completion.context);
 }
 
 int bench_proactor_run(void *context, uint64_t op_count, uint64_t seed)
 {
 	struct bench_proactor *load = context;
 	struct proactor_entry entries[BENCH_DEPTH_MAX];
-	uint64_t started = 0, ended = 0;
 	int r = 0;
 
-	load->reads.random = seed;
-	while (r >= 0 && started < MIN(op_count, (uint64_t)load->depth))
-		r = start(load, (unsigned)started++);
-	while (r >= 0 && ended < op_count) {
+	load->op_count = op_count;
+	load->started = load->ended = 0;
+	load->seed = seed;
+	bench_blocks_begin(&load->blocks, seed);
+	for (unsigned i = 0; r >= 0 && i < load->depth; i++)
+		r = start(load, i);
+	while (r >= 0 && load->ended < op_count) {
 		int count = proactor_poll(load->proactor, NULL, entries, BENCH_DEPTH_MAX);
 
 		if (count < 0)
 			return count;
-		for (int i = 0; i < count && r >= 0; i++) {
-			r = finish(load, &entries[i], started < op_count);
-			started += started < op_count;
-		}
-		ended += (uint64_t)count;
+		for (int i = 0; i < count && r >= 0; i++)
+			r = finish(load, &entries[i]);
 	}
-	return r < 0 ? r : 0;
+	if (r >= 0 && load->operation == BENCH_WRITE &&
+		!bench_blocks_written(&load->blocks, load->fd, seed))
+		return -EIO;
+	return MIN(r, 0);
 }

@@ -3,7 +3,8 @@
  *
  * Everything that measures runs on one processor and every server on another, ours and the peers'
  * alike. Servers are children that the kernel ends with us (PR_SET_PDEATHSIG), so that even a
- * killed benchmark leaves none.
+ * killed benchmark leaves none. A pool of threads is measured on all processors: that is what it
+ * is for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,10 +13,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "tests/bench/bench.h"
 
@@ -23,24 +26,42 @@ enum { REMOVABLE_MAX = 8, TRIES_MAX = 250, TRY_NS = 20000000 };
 
 /* ---- processors ---- */
 
-void bench_pin(unsigned cpu)
+/* Those that this process may use, as it was started. NULL: nobody knows. */
+static const cpu_set_t *cpus_allowed(void)
 {
 	static cpu_set_t allowed;
 	static bool known;
-	cpu_set_t one;
 
 	if (!known && sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
-		return;
+		return NULL;
 	known = true;
-	cpu %= (unsigned)CPU_COUNT(&allowed);
+	return &allowed;
+}
+
+void bench_pin(unsigned cpu)
+{
+	const cpu_set_t *allowed = cpus_allowed();
+	cpu_set_t one;
+
+	if (!allowed)
+		return;
+	cpu %= (unsigned)CPU_COUNT(allowed);
 	for (int i = 0; i < CPU_SETSIZE; i++) {
-		if (!CPU_ISSET(i, &allowed) || cpu-- > 0)
+		if (!CPU_ISSET(i, allowed) || cpu-- > 0)
 			continue;
 		CPU_ZERO(&one);
 		CPU_SET(i, &one);
 		(void)sched_setaffinity(0, sizeof(one), &one);
 		return;
 	}
+}
+
+void bench_unpin(void)
+{
+	const cpu_set_t *allowed = cpus_allowed();
+
+	if (allowed)
+		(void)sched_setaffinity(0, sizeof(*allowed), allowed);
 }
 
 /* ---- what is to be removed ---- */
@@ -130,4 +151,52 @@ bool bench_server_retry(struct bench_server *server)
 	}
 	(void)nanosleep(&pause, NULL);
 	return server->tries++ < TRIES_MAX;
+}
+
+/* ---- children ---- */
+
+/* Not bench_watch()'s business any more: a child is killed, and removes nothing. */
+static _Noreturn void become_child(int fd, pid_t parent, void (*body)(int fd, void *context),
+	void *context)
+{
+	(void)signal(SIGINT, SIG_DFL);
+	(void)signal(SIGTERM, SIG_DFL);
+	bench_pin(BENCH_CPU_SERVER);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+		_exit(126);
+	body(fd, context);
+	_exit(0);
+}
+
+int bench_child_start(struct bench_child *child, void (*body)(int fd, void *context), void *context)
+{
+	pid_t parent = getpid(), pid;
+	int fds[2];
+
+	*child = (struct bench_child){.fd = -EBADF};
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		(void)close(fds[0]);
+		become_child(fds[1], parent, body, context);
+	}
+	(void)close(fds[1]);
+	if (pid < 0) {
+		(void)close(fds[0]);
+		return -EAGAIN;
+	}
+	*child = (struct bench_child){.pid = pid, .fd = fds[0]};
+	return 0;
+}
+
+void bench_child_stop(struct bench_child *child)
+{
+	if (child->pid <= 0)
+		return;
+	child->fd = fd_close(child->fd);
+	(void)kill(child->pid, SIGKILL);
+	while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	child->pid = 0;
 }

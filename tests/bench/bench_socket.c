@@ -8,75 +8,41 @@
  * depth 32 is about.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/err.h"
-#include "driver/proactor.h"
-#include "tests/bench/bench.h"
+#include "tests/bench/bench_peers.h"
+#include "tests/bench/bench_proactor.h"
 
 /* ---- the ping-pong ---- */
 
-enum { PING_SIZE = 16 }; /* a call as short as they come: [0, msgid, "nop", []] */
-
-struct pingpong {
-	int fd;
-	pid_t pid; /* of who answers; it ends when the connection does */
+enum {
+	PING_SIZE = 16, /* a call as short as they come: [0, msgid, "nop", []] */
+	DEPTH = 32,     /* of what is not at depth 1 */
 };
 
-static _Noreturn void answer(int fd)
+static void answer(int fd, void *context)
 {
 	char bytes[PING_SIZE];
+	ssize_t n;
 
-	bench_pin(BENCH_CPU_SERVER);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;) {
-		ssize_t n = read(fd, bytes, sizeof(bytes));
-
-		if (n <= 0 || write(fd, bytes, (size_t)n) != n)
-			_exit(0);
-	}
-}
-
-static int pingpong_init(struct pingpong *pingpong)
-{
-	int fds[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-		return -errno;
-	pingpong->pid = fork();
-	if (pingpong->pid == 0) {
-		close(fds[0]);
-		answer(fds[1]);
-	}
-	close(fds[1]);
-	pingpong->fd = fds[0];
-	return pingpong->pid < 0 ? -errno : 0;
-}
-
-static void pingpong_deinit(struct pingpong *pingpong)
-{
-	pingpong->fd = fd_close(pingpong->fd);
-	if (pingpong->pid > 0)
-		(void)waitpid(pingpong->pid, NULL, 0);
-	pingpong->pid = 0;
+	(void)context;
+	do
+		n = read(fd, bytes, sizeof(bytes));
+	while (n > 0 && write(fd, bytes, (size_t)n) == n);
 }
 
 static int pingpong_run(void *context, uint64_t op_count, uint64_t seed)
 {
-	const struct pingpong *pingpong = context;
+	const struct bench_child *answerer = context;
 	char bytes[PING_SIZE] = "";
 
 	(void)seed;
 	for (uint64_t i = 0; i < op_count; i++)
-		if (write(pingpong->fd, bytes, sizeof(bytes)) != sizeof(bytes) ||
-			read(pingpong->fd, bytes, sizeof(bytes)) != sizeof(bytes))
+		if (write(answerer->fd, bytes, sizeof(bytes)) != sizeof(bytes) ||
+			read(answerer->fd, bytes, sizeof(bytes)) != sizeof(bytes))
 			return -EIO;
 	return 0;
 }
@@ -100,7 +66,7 @@ static int remote_connect(struct remote *remote, const struct bench *bench)
 	int r;
 
 	for (;;) {
-		r = bench_proactor_init(&remote->load, &options, bench->data_fd);
+		r = bench_proactor_init(&remote->load, &options, bench->data_fd, BENCH_DATA_BLOCKS);
 		if (r >= 0 || r == -EOPNOTSUPP || !bench_server_retry(&remote->server))
 			return r;
 		bench_proactor_deinit(&remote->load);
@@ -143,23 +109,27 @@ static void remote_deinit(struct remote *remote)
 
 static int measure_nop(struct bench *bench, struct remote *remote, const char *name, unsigned depth)
 {
-	const struct bench_side ours = {"proactord", bench_proactor_run, &remote->load};
+	const struct bench_side ours = {
+		.name = "proactord", .run = bench_proactor_run, .context = &remote->load};
 	const char *absent = remote->absent[0] ? remote->absent : NULL;
-	struct pingpong pingpong = {.fd = -EBADF};
-	int r = pingpong_init(&pingpong);
+	struct bench_child answerer = {0};
+	int r = bench_child_start(&answerer, answer, NULL);
 
 	remote->load.operation = BENCH_NOP;
 	remote->load.depth = depth;
 	if (r >= 0)
 		r = bench_pair(bench, name, absent ? NULL : &ours,
-			&(struct bench_side){"ping-pong", pingpong_run, &pingpong}, absent);
-	pingpong_deinit(&pingpong);
+			&(struct bench_side){
+				.name = "ping-pong", .run = pingpong_run, .context = &answerer},
+			absent);
+	bench_child_stop(&answerer);
 	return r;
 }
 
 static int measure_read(struct bench *bench, struct remote *remote, const char *name)
 {
-	const struct bench_side ours = {"proactord", bench_proactor_run, &remote->load};
+	const struct bench_side ours = {
+		.name = "proactord", .run = bench_proactor_run, .context = &remote->load};
 	const char *peer_absent = bench_nbd_absent();
 	bool have_ours = !remote->absent[0];
 	struct bench_side peer = {.name = "nbdkit", .run = bench_nbd_run};
@@ -168,7 +138,7 @@ static int measure_read(struct bench *bench, struct remote *remote, const char *
 	if (!bench_wants(bench, name))
 		return 0;
 	remote->load.operation = BENCH_READ;
-	remote->load.depth = BENCH_DEPTH_MAX;
+	remote->load.depth = DEPTH;
 	if (!peer_absent) {
 		r = bench_nbd_new(&peer.context, bench);
 		if (r < 0)
@@ -191,7 +161,7 @@ int bench_socket(struct bench *bench)
 	} else {
 		r = measure_nop(bench, &remote, "nop.qd1.socket.vs_pingpong", 1);
 		if (r >= 0)
-			r = measure_nop(bench, &remote, "nop.qd32.socket", BENCH_DEPTH_MAX);
+			r = measure_nop(bench, &remote, "nop.qd32.socket", DEPTH);
 		if (r >= 0)
 			r = measure_read(bench, &remote, "read4k.qd32.socket.vs_nbdkit");
 	}

@@ -4,16 +4,20 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
-enum { KEPT_MAX = 64, QUIET_MS = 20 };
+enum { KEPT_MAX = 1024, QUIET_MS = 20 };
 
-/* Entries that came while another one was awaited, already popped. */
+/* What has ended and nobody has awaited yet, popped already or READY. */
 struct kept {
-	struct proactor *proactor; /* NULL: free */
+	struct proactor *proactor;
 	uint64_t key;
-	int64_t result;
+	struct proactor_completion completion;
 };
 
 static _Thread_local struct kept kept[KEPT_MAX];
+static _Thread_local size_t kept_count;
+
+/* Where there is no key, because it was READY, we make one. */
+#define READY_KEY (UINT64_C(1) << 63)
 
 /* ---- a proactor ---- */
 
@@ -62,78 +66,122 @@ static void *context_of(const struct proactor_op *op)
 	return op->context ? op->context : (void *)(uintptr_t)(0x1000 + op->opcode);
 }
 
+static void keep(struct proactor *proactor, uint64_t key,
+	const struct proactor_completion *completion)
+{
+	ck_assert_msg(kept_count < KEPT_MAX, "more has ended than anybody awaits");
+	kept[kept_count++] = (struct kept){proactor, key, *completion};
+}
+
+static struct kept take_kept(size_t index)
+{
+	struct kept taken = kept[index];
+
+	kept_count--;
+	memmove(&kept[index], &kept[index + 1], (kept_count - index) * sizeof(kept[0]));
+	return taken;
+}
+
+/* Where the one of @key is; with @key READY_KEY, the first that was READY. KEPT_MAX: nowhere. */
+static size_t find_kept(const struct proactor *proactor, uint64_t key)
+{
+	for (size_t i = 0; i < kept_count; i++)
+		if (kept[i].proactor == proactor &&
+			(key == READY_KEY ? kept[i].key & READY_KEY : kept[i].key == key))
+			return i;
+	return KEPT_MAX;
+}
+
 uint64_t launch(struct proactor *proactor, struct proactor_op op)
 {
+	static _Thread_local uint64_t ready_count;
 	struct proactor_completion ready = {.result = -1};
 	uint64_t key = 0;
-	int r;
 
 	op.context = context_of(&op);
-	r = must(proactor_push(proactor, &op, &key, &ready));
-	ck_assert_msg(r == PROACTOR_PENDING, "opcode %u is READY with %s", op.opcode,
-		result_text(ready.result));
+	if (must(proactor_push(proactor, &op, &key, &ready)) == PROACTOR_READY) {
+		ck_assert_uint_eq(key, 0);
+		ck_assert_ptr_eq(ready.context, op.context);
+		ck_assert_uint_eq(ready.opcode, op.opcode);
+		ck_assert_uint_eq(ready.flags, 0);
+		key = READY_KEY | ++ready_count;
+		keep(proactor, key, &ready);
+	}
 	ck_assert_uint_ne(key, 0);
 	return key;
 }
 
-static bool take_kept(struct proactor *proactor, uint64_t key, int64_t *ret_result)
-{
-	for (size_t i = 0; i < KEPT_MAX; i++)
-		if (kept[i].proactor == proactor && kept[i].key == key) {
-			*ret_result = kept[i].result;
-			kept[i].proactor = NULL;
-			return true;
-		}
-	return false;
-}
-
 bool has_ended(const struct proactor *proactor, uint64_t key)
 {
-	for (size_t i = 0; i < KEPT_MAX; i++)
-		if (kept[i].proactor == proactor && kept[i].key == key)
-			return true;
-	return false;
+	return find_kept(proactor, key) < KEPT_MAX;
 }
 
-static void keep(struct proactor *proactor, uint64_t key, int64_t result)
+static struct proactor_completion pop(struct proactor *proactor, const struct proactor_entry *entry)
 {
-	for (size_t i = 0; i < KEPT_MAX; i++)
-		if (!kept[i].proactor) {
-			kept[i] = (struct kept){proactor, key, result};
-			return;
-		}
-	ck_abort_msg("more entries than anybody awaits");
+	struct proactor_completion completion;
+
+	must(proactor_pop(proactor, entry, &completion));
+	assert_result(completion.result, entry->result);
+	ck_assert_ptr_eq(completion.context, entry->context);
+	ck_assert_uint_eq(completion.flags, entry->flags);
+	return completion;
 }
 
 int64_t await(struct proactor *proactor, uint64_t key)
 {
 	struct proactor_completion completion;
-	struct proactor_entry entry = {0};
-	int64_t result;
+	struct proactor_entry entry;
 
-	while (!take_kept(proactor, key, &result)) {
+	while (!has_ended(proactor, key)) {
 		if (must(proactor_poll(proactor, NULL, &entry, 1)) == 0)
 			continue;
-		must(proactor_pop(proactor, &entry, &completion));
-		assert_result(completion.result, entry.result);
-		ck_assert_ptr_eq(completion.context, entry.context);
+		completion = pop(proactor, &entry);
 		ck_assert_uint_eq(completion.flags, 0);
-		keep(proactor, entry.key, completion.result);
+		keep(proactor, entry.key, &completion);
 	}
-	return result;
+	return take_kept(find_kept(proactor, key)).completion.result;
 }
 
 int64_t run(struct proactor *proactor, struct proactor_op op)
 {
+	return await(proactor, launch(proactor, op));
+}
+
+struct proactor_completion next(struct proactor *proactor, struct proactor_entry *ret_entry)
+{
+	size_t ready = find_kept(proactor, READY_KEY);
+
+	if (ready < KEPT_MAX) {
+		struct kept taken = take_kept(ready);
+
+		*ret_entry = (struct proactor_entry){
+			taken.key, taken.completion.result, taken.completion.context, 0};
+		return taken.completion;
+	}
+	while (must(proactor_poll(proactor, NULL, ret_entry, 1)) == 0)
+		continue;
+	return pop(proactor, ret_entry);
+}
+
+void refuse(struct proactor *proactor, struct proactor_op op, int error)
+{
+	struct proactor_completion ready = {.result = 42};
+	uint64_t key = 42;
+
+	assert_result(proactor_push(proactor, &op, &key, &ready), error);
+	ck_assert_uint_eq(key, 42);
+	ck_assert_int_eq(ready.result, 42);
+}
+
+int64_t run_or_refuse(struct proactor *proactor, struct proactor_op op)
+{
 	struct proactor_completion ready;
 	uint64_t key;
+	int r = proactor_push(proactor, &op, &key, &ready);
 
-	op.context = context_of(&op);
-	if (must(proactor_push(proactor, &op, &key, &ready)) == PROACTOR_PENDING)
-		return await(proactor, key);
-	ck_assert_ptr_eq(ready.context, op.context);
-	ck_assert_uint_eq(ready.opcode, op.opcode);
-	return ready.result;
+	if (r < 0)
+		return r;
+	return r == PROACTOR_READY ? ready.result : await(proactor, key);
 }
 
 void expect_quiet(struct proactor *proactor)
@@ -172,6 +220,24 @@ int64_t pattern_file(struct proactor *proactor, const char *path, size_t size)
 	}
 	close(fd);
 	return must(run(proactor, op_open(path, O_RDWR)));
+}
+
+void assert_pattern(const void *bytes, size_t size, uint64_t offset)
+{
+	size_t same = 0;
+
+	/* each assertion writes to a pipe of libcheck's */
+	while (same < size && ((const uint8_t *)bytes)[same] == pattern(offset + same))
+		same++;
+	ck_assert_msg(same == size, "byte %zu of %zu from %" PRIu64, same, size, offset);
+}
+
+int64_t size_of(const char *path)
+{
+	struct stat now;
+
+	must(stat(path, &now));
+	return now.st_size;
 }
 
 int64_t silent_pipe(struct proactor *proactor, int *ret_writer)

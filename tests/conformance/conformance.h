@@ -28,26 +28,55 @@ struct engine {
 	/* what PROACTOR_DRIVER is set to, the socket's path apart */
 	const char *environment_prefix;
 	bool in_process; /* files are descriptors of this process, and so on */
+	bool denied;     /* the kernel's io_uring is forbidden to this process */
 	bool (*start)(const char *program);
 	bool (*stop)(void);
 };
 
-/* The driver under test, and the daemon's socket where it has one. */
+/* What is under test, and the daemon's socket where there is one. */
 extern const struct engine *engine;
 extern char engine_socket[];
 
-/* The files of the suite. */
-void add_files(Suite *suite);
-void add_paths(Suite *suite);
-void add_attach(Suite *suite);
-void add_sockets(Suite *suite);
-void add_streams(Suite *suite);
-void add_cancel(Suite *suite);
-void add_poll(Suite *suite);
-void add_notify(Suite *suite);
-void add_lifetime(Suite *suite);
-void add_push(Suite *suite);
-void add_model(Suite *suite);
+/*
+ * The files of the suite, in the order in which they run: the operations, what goes beyond a single
+ * one, the life of a proactor, and what tries everything at once. Some use operations, or flags of
+ * operations, that have no form on the wire: the daemons cannot run these, and say so.
+ */
+#define SUITE_FILES(FILE)                                                                          \
+	FILE(files, EVERYWHERE)                                                                    \
+	FILE(vectors, NOT_ON_THE_WIRE)                                                             \
+	FILE(room, NOT_ON_THE_WIRE)                                                                \
+	FILE(paths, EVERYWHERE)                                                                    \
+	FILE(names, NOT_ON_THE_WIRE)                                                               \
+	FILE(attach, EVERYWHERE)                                                                   \
+	FILE(sockets, EVERYWHERE)                                                                  \
+	FILE(streams, EVERYWHERE)                                                                  \
+	FILE(datagrams, NOT_ON_THE_WIRE)                                                           \
+	FILE(messages, NOT_ON_THE_WIRE)                                                            \
+	FILE(splice, NOT_ON_THE_WIRE)                                                              \
+	FILE(call, EVERYWHERE)                                                                     \
+	FILE(threads, EVERYWHERE)                                                                  \
+	FILE(cancel, EVERYWHERE)                                                                   \
+	FILE(cancel_many, NOT_ON_THE_WIRE)                                                         \
+	FILE(chains, NOT_ON_THE_WIRE)                                                              \
+	FILE(chain_ends, NOT_ON_THE_WIRE)                                                          \
+	FILE(deadlines, EVERYWHERE)                                                                \
+	FILE(multishot, NOT_ON_THE_WIRE)                                                           \
+	FILE(buffers, NOT_ON_THE_WIRE)                                                             \
+	FILE(floods, NOT_ON_THE_WIRE)                                                              \
+	FILE(memory, NOT_ON_THE_WIRE)                                                              \
+	FILE(poll, EVERYWHERE)                                                                     \
+	FILE(notify, EVERYWHERE)                                                                   \
+	FILE(options, EVERYWHERE)                                                                  \
+	FILE(lifetime, EVERYWHERE)                                                                 \
+	FILE(free, NOT_ON_THE_WIRE)                                                                \
+	FILE(process, NOT_ON_THE_WIRE)                                                             \
+	FILE(push, EVERYWHERE)                                                                     \
+	FILE(model, EVERYWHERE)
+
+#define DECLARE_FILE(name, where) void add_##name(Suite *suite);
+SUITE_FILES(DECLARE_FILE)
+#undef DECLARE_FILE
 
 /* ---- a proactor ---- */
 
@@ -63,23 +92,38 @@ void stop(struct proactor *proactor);
 
 /* ---- operations ---- */
 
-/* Pushes @op, which must not be done yet. Gives its key. */
+/*
+ * Pushes @op. Gives its key; where it was READY, one for await(), has_ended() and next() only.
+ * Which it is is the driver's choice.
+ */
 uint64_t launch(struct proactor *proactor, struct proactor_op op);
 
 /*
- * Waits for the entry of @key, pops it and gives the result. Entries of others are kept for their
+ * Waits for the end of @key and gives the result, popped. What else ends meanwhile is kept for its
  * own await().
  */
 int64_t await(struct proactor *proactor, uint64_t key);
 
-/* Whether the entry of @key came while another one was awaited: then await() will not wait. */
+/* Whether it ended while another one was awaited: then await() will not wait. */
 bool has_ended(const struct proactor *proactor, uint64_t key);
 
-/* Both, for an operation that may also be READY. */
+/* Both. */
 int64_t run(struct proactor *proactor, struct proactor_op op);
+
+/*
+ * Waits for the next entry, of whatever it is, and pops it; what was READY comes first. What
+ * await() has kept is not looked at.
+ */
+struct proactor_completion next(struct proactor *proactor, struct proactor_entry *ret_entry);
 
 /* Nothing ends for a while. */
 void expect_quiet(struct proactor *proactor);
+
+/* @op is not started: push says @error and writes nothing. */
+void refuse(struct proactor *proactor, struct proactor_op op, int error);
+
+/* As run(), where push may say it as well. */
+int64_t run_or_refuse(struct proactor *proactor, struct proactor_op op);
 
 /* ---- things to act on ---- */
 
@@ -95,6 +139,12 @@ static inline uint8_t pattern(uint64_t offset)
 {
 	return (uint8_t)(offset * 31 + (offset >> 8) * 7 + 1);
 }
+
+/* @bytes are those of such a file, from @offset on. One assertion for all of them. */
+void assert_pattern(const void *bytes, size_t size, uint64_t offset);
+
+/* The size of the file at @path. */
+int64_t size_of(const char *path);
 
 /* The reading end of a pipe into which nothing is written until somebody writes to @ret_writer. */
 int64_t silent_pipe(struct proactor *proactor, int *ret_writer);

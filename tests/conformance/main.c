@@ -1,27 +1,38 @@
 /*
- * conformance DRIVER [PROACTORD]: runs the suite on one driver.
+ * conformance ENGINE [PROACTORD]: runs the suite on one engine.
  *
- * A new driver is a line in the table, with functions to start and stop what it needs outside of
- * this process.
+ * An engine is a driver and what is around it: a new one is a line in the table, with functions to
+ * start and stop what it needs outside of the tests. "denied" is the place where most programs
+ * live: a process that may not have an io_uring, and takes what it gets.
  */
 #include "tests/conformance/conformance.h"
 
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 enum { DAEMON_START_MS = 20000 };
 
 static bool daemon_start(const char *program);
+static bool daemon_start_on_epoll(const char *program);
 static bool daemon_stop(void);
+static bool deny(const char *program);
 
 static const struct engine engines[] = {
 	{"io_uring", PROACTOR_DRIVER_IO_URING, "io_uring", .in_process = true},
+	{"epoll", PROACTOR_DRIVER_EPOLL, "epoll", .in_process = true},
 	{"daemon", PROACTOR_DRIVER_REMOTE, "unix:", .start = daemon_start, .stop = daemon_stop},
+	{"daemon-on-epoll", PROACTOR_DRIVER_REMOTE, "unix:", .start = daemon_start_on_epoll,
+		.stop = daemon_stop},
+	{"denied", PROACTOR_DRIVER_AUTO, "epoll", .in_process = true, .denied = true,
+		.start = deny},
 };
 
 const struct engine *engine;
@@ -40,7 +51,7 @@ static bool daemon_accepts(void)
 	return r == 0;
 }
 
-static bool daemon_start(const char *program)
+static bool start_daemon(const char *program, const char *driver)
 {
 	if (!program || !mkdtemp(directory))
 		return false;
@@ -48,7 +59,8 @@ static bool daemon_start(const char *program)
 	daemon_pid = fork();
 	if (daemon_pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl(program, "proactord", "--socket", engine_socket, (char *)NULL);
+		execl(program, "proactord", "--socket", engine_socket, "--driver", driver,
+			(char *)NULL);
 		perror(program);
 		_exit(127);
 	}
@@ -60,6 +72,16 @@ static bool daemon_start(const char *program)
 	}
 	fprintf(stderr, "%s: does not accept on %s\n", program, engine_socket);
 	return false;
+}
+
+static bool daemon_start(const char *program)
+{
+	return start_daemon(program, "io_uring");
+}
+
+static bool daemon_start_on_epoll(const char *program)
+{
+	return start_daemon(program, "epoll");
 }
 
 /* The daemon is asked to end, and has to do so without complaint. */
@@ -76,21 +98,42 @@ static bool daemon_stop(void)
 	return status == 0;
 }
 
+/*
+ * From here on io_uring_setup(2) fails as it does in containers. There is no daemon either: that
+ * one would be asked first.
+ */
+static bool deny(const char *program)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filters = {.len = ARRAY_SIZE(filter), .filter = filter};
+
+	(void)program;
+	setenv("PROACTORD_SOCKET", "/nonexistent/socket", 1);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filters) == 0)
+		return true;
+	perror("seccomp");
+	return false;
+}
+
+enum { EVERYWHERE, NOT_ON_THE_WIRE };
+
 static int run_suite(void)
 {
 	Suite *suite = suite_create(engine->name);
 
-	add_files(suite);
-	add_paths(suite);
-	add_attach(suite);
-	add_sockets(suite);
-	add_streams(suite);
-	add_cancel(suite);
-	add_poll(suite);
-	add_notify(suite);
-	add_lifetime(suite);
-	add_push(suite);
-	add_model(suite);
+#define ADD_FILE(file, where)                                                                      \
+	if (engine->in_process || where == EVERYWHERE)                                             \
+		add_##file(suite);                                                                 \
+	else                                                                                       \
+		fprintf(stderr, "%s: left out, not on the wire: %s\n", engine->name, #file);
+	SUITE_FILES(ADD_FILE)
+#undef ADD_FILE
 	return suite_main(suite);
 }
 
@@ -102,7 +145,7 @@ int main(int argc, char **argv)
 		if (argc > 1 && strcmp(engines[i].name, argv[1]) == 0)
 			engine = &engines[i];
 	if (!engine) {
-		fprintf(stderr, "usage: conformance DRIVER [PROACTORD]\n");
+		fprintf(stderr, "usage: conformance ENGINE [PROACTORD]\n");
 		return 2;
 	}
 	unsetenv("PROACTOR_DRIVER");

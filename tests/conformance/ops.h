@@ -1,7 +1,34 @@
 /* struct proactor_op, one line each. */
 #pragma once
 
+#include <string.h>
+
 #include "driver/proactor.h"
+
+/* @text as a piece of memory to be written. */
+static inline struct iovec text_piece(const char *text)
+{
+	return (struct iovec){(void *)(uintptr_t)text, strlen(text)};
+}
+
+/* @op with @flags, PROACTOR_CHAIN and its like. */
+static inline struct proactor_op flagged(struct proactor_op op, uint32_t flags)
+{
+	op.flags |= flags;
+	return op;
+}
+
+static inline struct proactor_op chained(struct proactor_op op)
+{
+	return flagged(op, PROACTOR_CHAIN);
+}
+
+/* @op, which is to end within @timeout_ns. */
+static inline struct proactor_op within(struct proactor_op op, uint64_t timeout_ns)
+{
+	op.timeout_ns = timeout_ns;
+	return op;
+}
 
 static inline struct proactor_op op_nop(void)
 {
@@ -97,4 +124,119 @@ static inline struct proactor_op op_send(int64_t file, const void *data, size_t 
 static inline struct proactor_op op_poll(int64_t file, uint32_t events)
 {
 	return (struct proactor_op){.opcode = PROACTOR_POLL, .poll = {file, events}};
+}
+
+/* A receive that takes one of @buffers. */
+static inline struct proactor_op op_recv_select(int64_t file, struct proactor_buffers *buffers)
+{
+	return (struct proactor_op){
+		.opcode = PROACTOR_RECV,
+		.flags = PROACTOR_BUFFER_SELECT,
+		.recv = {.file = file, .buffers = buffers},
+	};
+}
+
+static inline struct proactor_op op_recvmsg(int64_t file, struct msghdr *message, uint32_t flags)
+{
+	return (struct proactor_op){.opcode = PROACTOR_RECVMSG, .recvmsg = {file, message, flags}};
+}
+
+static inline struct proactor_op op_sendmsg(int64_t file, struct msghdr *message, uint32_t flags)
+{
+	return (struct proactor_op){.opcode = PROACTOR_SENDMSG, .sendmsg = {file, message, flags}};
+}
+
+static inline struct proactor_op op_readv(int64_t file, const struct iovec *pieces, size_t count,
+	int64_t offset)
+{
+	return (struct proactor_op){
+		.opcode = PROACTOR_READV, .readv = {file, pieces, count, offset}};
+}
+
+static inline struct proactor_op op_writev(int64_t file, const struct iovec *pieces, size_t count,
+	int64_t offset)
+{
+	return (struct proactor_op){
+		.opcode = PROACTOR_WRITEV, .writev = {file, pieces, count, offset}};
+}
+
+static inline struct proactor_op op_fallocate(int64_t file, int mode, int64_t offset, int64_t size)
+{
+	return (struct proactor_op){
+		.opcode = PROACTOR_FALLOCATE, .fallocate = {file, mode, offset, size}};
+}
+
+static inline struct proactor_op op_ftruncate(int64_t file, int64_t size)
+{
+	return (struct proactor_op){.opcode = PROACTOR_FTRUNCATE, .ftruncate = {file, size}};
+}
+
+static inline struct proactor_op op_unlink(int64_t dir, const char *path, uint32_t flags)
+{
+	return (struct proactor_op){.opcode = PROACTOR_UNLINK, .unlink = {dir, path, flags}};
+}
+
+static inline struct proactor_op op_rename_at(int64_t old_dir, const char *old_path,
+	int64_t new_dir, const char *new_path, uint32_t flags)
+{
+	return (struct proactor_op){
+		.opcode = PROACTOR_RENAME,
+		.rename = {old_dir, old_path, new_dir, new_path, flags},
+	};
+}
+
+static inline struct proactor_op op_rename(const char *old_path, const char *new_path,
+	uint32_t flags)
+{
+	return op_rename_at(PROACTOR_CWD, old_path, PROACTOR_CWD, new_path, flags);
+}
+
+static inline struct proactor_op op_mkdir(int64_t dir, const char *path, uint32_t mode)
+{
+	return (struct proactor_op){.opcode = PROACTOR_MKDIR, .mkdir = {dir, path, mode}};
+}
+
+static inline struct proactor_op op_symlink(int64_t dir, const char *path, const char *target)
+{
+	return (struct proactor_op){.opcode = PROACTOR_SYMLINK, .symlink = {dir, path, target}};
+}
+
+static inline struct proactor_op op_link_at(int64_t old_dir, const char *old_path, int64_t new_dir,
+	const char *new_path, uint32_t flags)
+{
+	return (struct proactor_op){
+		.opcode = PROACTOR_LINK,
+		.link = {old_dir, old_path, new_dir, new_path, flags},
+	};
+}
+
+static inline struct proactor_op op_link(const char *old_path, const char *new_path, uint32_t flags)
+{
+	return op_link_at(PROACTOR_CWD, old_path, PROACTOR_CWD, new_path, flags);
+}
+
+static inline struct proactor_op op_splice(int64_t in, int64_t in_offset, int64_t out,
+	int64_t out_offset, int64_t size)
+{
+	return (struct proactor_op){
+		.opcode = PROACTOR_SPLICE, .splice = {in, in_offset, out, out_offset, size, 0}};
+}
+
+static inline struct proactor_op op_recvfrom(int64_t file, void *data, size_t size, uint32_t flags,
+	struct proactor_address *address)
+{
+	return (struct proactor_op){
+		.opcode = PROACTOR_RECVFROM, .recvfrom = {file, data, size, flags, address}};
+}
+
+static inline struct proactor_op op_sendto(int64_t file, const void *data, size_t size,
+	const struct proactor_address *address)
+{
+	return (struct proactor_op){
+		.opcode = PROACTOR_SENDTO, .sendto = {file, data, size, 0, address}};
+}
+
+static inline struct proactor_op op_call(int64_t (*function)(void *), void *argument)
+{
+	return (struct proactor_op){.opcode = PROACTOR_CALL, .call = {function, argument}};
 }

@@ -5,16 +5,6 @@
 
 #define FOUR_GIB (INT64_C(1) << 32)
 
-/* One assertion for all: each writes to a pipe of libcheck's. */
-static void assert_pattern(const uint8_t *bytes, size_t size, uint64_t offset)
-{
-	size_t same = 0;
-
-	while (same < size && bytes[same] == pattern(offset + same))
-		same++;
-	ck_assert_msg(same == size, "byte %zu of %zu from %" PRIu64, same, size, offset);
-}
-
 START_TEST(read_gives_what_is_there)
 {
 	struct proactor *proactor = start();
@@ -215,16 +205,8 @@ START_TEST(offset_that_is_none_is_invalid)
 		op_write(file, &byte, 1, INT64_MIN),
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
-		struct proactor_completion ready;
-		uint64_t key;
-		int64_t r = proactor_push(proactor, &ops[i], &key, &ready);
-
-		/* at push or by the kernel */
-		if (r >= 0)
-			r = r == PROACTOR_READY ? ready.result : await(proactor, key);
-		assert_result(r, -EINVAL);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
+		assert_result(run_or_refuse(proactor, ops[i]), -EINVAL);
 	close_file(proactor, file);
 	stop(proactor);
 }
@@ -285,16 +267,30 @@ static void refuse_file(struct proactor *proactor, int64_t file)
 	struct proactor_address address = local_address(AF_INET);
 	struct statx stat;
 	uint8_t byte = 0;
+	struct iovec piece = {&byte, 1};
+	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 	const struct proactor_op ops[] = {
 		op_close(file),
 		op_read(file, &byte, 1, 0),
 		op_read(file, &byte, 0, 0),
 		op_write(file, &byte, 1, 0),
 		op_write(file, &byte, 0, PROACTOR_CURRENT),
+		op_readv(file, &piece, 1, 0),
+		op_writev(file, &piece, 1, 0),
 		op_fsync(file, 0),
+		op_fallocate(file, 0, 0, 1),
+		op_ftruncate(file, 0),
 		op_stat(file, "", 0, &stat),
 		op_stat(file, "relative", 0, &stat),
 		op_open_at(file, "relative", O_RDONLY, 0),
+		op_unlink(file, "relative", 0),
+		op_rename_at(file, "relative", PROACTOR_CWD, "other", 0),
+		op_rename_at(PROACTOR_CWD, "here", file, "other", 0),
+		op_mkdir(file, "relative", 0700),
+		op_symlink(file, "relative", "target"),
+		op_link_at(file, "relative", PROACTOR_CWD, "other", 0),
+		op_link_at(PROACTOR_CWD, "here", file, "other", 0),
+		op_splice(file, PROACTOR_CURRENT, file, PROACTOR_CURRENT, 1),
 		op_bind(file, &address),
 		op_listen(file, 1),
 		op_accept(file, NULL),
@@ -302,12 +298,20 @@ static void refuse_file(struct proactor *proactor, int64_t file)
 		op_shutdown(file, SHUT_RDWR),
 		op_recv(file, &byte, 1, 0),
 		op_send(file, &byte, 1, 0),
+		op_recvfrom(file, &byte, 1, 0, &address),
+		op_sendto(file, &byte, 1, &address),
+		op_recvmsg(file, &message, 0),
+		op_sendmsg(file, &message, 0),
 		op_poll(file, 1),
 	};
 
+	close(must(open("here", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)));
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
-		int64_t result = run(proactor, ops[i]);
+		int64_t result = run_or_refuse(proactor, ops[i]);
 
+		/* what has no form on the wire is refused by the daemon's driver as a whole */
+		if (result == -EOPNOTSUPP && !engine->in_process)
+			continue;
 		ck_assert_msg(result == -EBADF, "opcode %u on file %" PRId64 ": %s", ops[i].opcode,
 			file, result_text(result));
 	}

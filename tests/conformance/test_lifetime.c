@@ -37,7 +37,7 @@ START_TEST(options_that_make_no_sense_are_refused)
 	options.driver = 99;
 	assert_result(proactor_new(&proactor, &options), -EINVAL);
 	options = options_for_engine();
-	options.reserved = 1;
+	options.flags = 1u << 31;
 	assert_result(proactor_new(&proactor, &options), -EINVAL);
 	options = options_for_engine();
 	options.required_ops = UINT64_C(1) << PROACTOR_OPCODE_COUNT;
@@ -89,8 +89,10 @@ START_TEST(environment_chooses_the_driver)
 	setenv("PROACTOR_DRIVER", "unix:", 1);
 	assert_result(proactor_new(&proactor, NULL), -EINVAL);
 	/* who has chosen is not overruled */
-	proactor = start();
-	stop(proactor);
+	if (engine->driver != PROACTOR_DRIVER_AUTO) {
+		proactor = start();
+		stop(proactor);
+	}
 }
 END_TEST
 

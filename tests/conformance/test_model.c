@@ -113,11 +113,25 @@ static struct proactor_op choose_op(struct model *model, struct flight *flight)
 	}
 }
 
+static void check_result(struct model *model, const struct flight *flight, int64_t result)
+{
+	if (result == -ECANCELED) {
+		ck_assert(flight->cancelled);
+		return;
+	}
+	assert_result(result, flight->expected);
+	if (flight->opcode == PROACTOR_READ)
+		ck_assert_mem_eq(flight->bytes, flight->previous, (size_t)result);
+	if (flight->opcode == PROACTOR_WRITE)
+		memcpy(model->content + flight->offset, flight->bytes, (size_t)result);
+}
+
 static void push_one(struct model *model)
 {
 	static const uint32_t opcodes[] = {
 		PROACTOR_NOP, PROACTOR_TIMEOUT, PROACTOR_READ, PROACTOR_WRITE};
 	struct flight *flight = any_flight(model, UNUSED);
+	struct proactor_completion ready;
 	struct proactor_op op;
 
 	if (!flight)
@@ -131,26 +145,17 @@ static void push_one(struct model *model)
 		return;
 	op = choose_op(model, flight);
 	op.context = flight;
-	flight->key = launch(model->proactor, op);
-	flight->state = IN_FLIGHT;
 	model->pushed++;
+	if (must(proactor_push(model->proactor, &op, &flight->key, &ready)) == PROACTOR_READY) {
+		ck_assert_ptr_eq(ready.context, flight);
+		check_result(model, flight, ready.result);
+		return;
+	}
+	flight->state = IN_FLIGHT;
 	model->in_flight++;
 }
 
 /* ---- the end of one ---- */
-
-static void check_result(struct model *model, const struct flight *flight, int64_t result)
-{
-	if (result == -ECANCELED) {
-		ck_assert(flight->cancelled);
-		return;
-	}
-	assert_result(result, flight->expected);
-	if (flight->opcode == PROACTOR_READ)
-		ck_assert_mem_eq(flight->bytes, flight->previous, (size_t)result);
-	if (flight->opcode == PROACTOR_WRITE)
-		memcpy(model->content + flight->offset, flight->bytes, (size_t)result);
-}
 
 static void pop_one(struct model *model, struct flight *flight)
 {

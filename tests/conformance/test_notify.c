@@ -347,7 +347,7 @@ END_TEST
 START_TEST(external_loop_misses_neither)
 {
 	struct proactor *proactor = start_with_capacity(2);
-	struct caller caller = {.handle = handle_of(proactor), .rounds = is_slow() ? 500 : 5000};
+	struct caller caller = {.handle = handle_of(proactor), .rounds = is_slow() ? 500 : 2000};
 	int fd, notifications, ended = 0, pushed = 0, now;
 	pthread_t thread;
 

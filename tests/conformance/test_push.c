@@ -105,16 +105,6 @@ END_TEST
 
 /* ---- what is refused ---- */
 
-static void refuse(struct proactor *proactor, struct proactor_op op)
-{
-	struct proactor_completion ready = {.result = 42};
-	uint64_t key = 42;
-
-	assert_result(proactor_push(proactor, &op, &key, &ready), -EINVAL);
-	ck_assert_uint_eq(key, 42);
-	ck_assert_int_eq(ready.result, 42);
-}
-
 START_TEST(operation_that_is_refused_makes_no_entry)
 {
 	struct proactor *proactor = start();
@@ -124,22 +114,22 @@ START_TEST(operation_that_is_refused_makes_no_entry)
 	static char path[PATH_MAX + 1];
 	struct statx stat;
 
-	op.flags = 2;
-	refuse(proactor, op);
-	refuse(proactor, (struct proactor_op){.opcode = PROACTOR_OPCODE_COUNT});
-	refuse(proactor, (struct proactor_op){.opcode = UINT32_MAX});
+	op.flags = 16;
+	refuse(proactor, op, -EINVAL);
+	refuse(proactor, (struct proactor_op){.opcode = PROACTOR_OPCODE_COUNT}, -EINVAL);
+	refuse(proactor, (struct proactor_op){.opcode = UINT32_MAX}, -EINVAL);
 	memset(path, '/', PATH_MAX);
-	refuse(proactor, op_open(NULL, O_RDONLY));
-	refuse(proactor, op_open(path, O_RDONLY));
-	refuse(proactor, op_stat(PROACTOR_CWD, NULL, 0, &stat));
-	refuse(proactor, op_stat(PROACTOR_CWD, path, 0, &stat));
-	refuse(proactor, op_stat(PROACTOR_CWD, ".", 0, NULL));
-	refuse(proactor, op_bind(0, NULL));
-	refuse(proactor, op_connect(0, NULL));
+	refuse(proactor, op_open(NULL, O_RDONLY), -EINVAL);
+	refuse(proactor, op_open(path, O_RDONLY), -EINVAL);
+	refuse(proactor, op_stat(PROACTOR_CWD, NULL, 0, &stat), -EINVAL);
+	refuse(proactor, op_stat(PROACTOR_CWD, path, 0, &stat), -EINVAL);
+	refuse(proactor, op_stat(PROACTOR_CWD, ".", 0, NULL), -EINVAL);
+	refuse(proactor, op_bind(0, NULL), -EINVAL);
+	refuse(proactor, op_connect(0, NULL), -EINVAL);
 	address.size = sizeof(address.storage) + 1;
-	refuse(proactor, op_connect(0, &address));
+	refuse(proactor, op_connect(0, &address), -EINVAL);
 	address.size = 0;
-	refuse(proactor, op_bind(0, &address));
+	refuse(proactor, op_bind(0, &address), -EINVAL);
 	expect_quiet(proactor);
 	proactor_stats(proactor, &stats);
 	ck_assert_uint_eq(stats.pushed, 0);
@@ -175,9 +165,10 @@ START_TEST(counters_add_up_at_every_moment)
 	for (int i = 3; i < 10; i++)
 		assert_result(await(proactor, keys[i]), -ECANCELED);
 	assert_result(run(proactor, op_read(123456789, NULL, 0, 0)), -EBADF);
+	assert_result(run(proactor, op_timeout(NSEC_PER_MSEC)), 0);
 	proactor_stats(proactor, &stats);
-	ck_assert_uint_eq(stats.pushed, 11);
-	ck_assert_uint_eq(stats.completed, 4);
+	ck_assert_uint_eq(stats.pushed, 12);
+	ck_assert_uint_eq(stats.completed, 5);
 	ck_assert_uint_eq(stats.cancelled, 7);
 	ck_assert_uint_eq(stats.in_flight, 0);
 	ck_assert_uint_gt(stats.enters, 0);
@@ -202,7 +193,8 @@ START_TEST(ready_entries_cost_no_system_call)
 		must(proactor_pop(proactor, &entry, &completion));
 	}
 	proactor_stats(proactor, &stats);
-	ck_assert_uint_eq(stats.enters, 1);
+	/* one to submit; an engine that ends them by itself looks after others now and then */
+	ck_assert_uint_le(stats.enters, 1 + COUNT / 10);
 	ck_assert_uint_eq(stats.overflows, 0);
 	stop(proactor);
 }

@@ -140,7 +140,12 @@ class Daemon:
     # ---- what the kernel says of it ----
 
     def fd_count(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        """How many descriptors it has, once that has stopped changing: it closes them on a worker."""
+        counts = []
+        while len(counts) < 100 and len(set(counts[-5:])) != 1 or len(counts) < 5:
+            counts.append(len(os.listdir(f"/proc/{self.pid}/fd")))
+            time.sleep(0.002)
+        return counts[-1]
 
     def memory(self, name):
         """VmRSS or VmHWM, in bytes."""

@@ -1,7 +1,8 @@
 /*
  * Promise: an enter with a time (IORING_ENTER_EXT_ARG, 5.11) waits at least that long, says ETIME,
  * and EINTR when a signal handler ran; with completions there it does not wait. What it submitted
- * before is submitted either way.
+ * before is submitted either way. A time of nothing, as for a deadline that is past, is ETIME at
+ * once, or the completions that are there.
  *
  * uring_queue.c leans on it: no timeout operation is spent on a wait.
  */
@@ -40,6 +41,22 @@ static void ask(struct io_uring *ring)
 	promise(enter(ring, 1, (struct __kernel_timespec){.tv_sec = 1000}) == 1);
 	promise(io_uring_cq_ready(ring) == 1);
 	promise(enter(ring, 0, (struct __kernel_timespec){.tv_sec = 1000}) == 0);
+	promise(enter(ring, 0, (struct __kernel_timespec){0}) == 0);
+	io_uring_cq_advance(ring, 1);
+}
+
+/* It is ETIME only where nothing was submitted; else the number says more. */
+static void ask_past(struct io_uring *ring)
+{
+	struct __kernel_timespec never = {.tv_sec = 1000};
+
+	promise(enter(ring, 0, (struct __kernel_timespec){0}) == -ETIME);
+	io_uring_prep_timeout(next_sqe(ring, 6), &never, 0, 0);
+	io_uring_smp_store_release(ring->sq.ktail, ring->sq.sqe_tail);
+	promise(enter(ring, 1, (struct __kernel_timespec){0}) == 1);
+	promise(io_uring_smp_load_acquire(ring->sq.khead) == ring->sq.sqe_tail);
+	promise(io_uring_cq_ready(ring) == 0);
+	promise(enter(ring, 0, (struct __kernel_timespec){0}) == -ETIME);
 }
 
 int main(void)
@@ -52,6 +69,7 @@ int main(void)
 			continue;
 		promise(ring.features & IORING_FEAT_EXT_ARG);
 		ask(&ring);
+		ask_past(&ring);
 		io_uring_queue_exit(&ring);
 	}
 	return EXIT_SUCCESS;

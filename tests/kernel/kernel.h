@@ -89,3 +89,38 @@ static inline bool has_cqe(struct io_uring *ring)
 
 	return io_uring_submit_and_get_events(ring) >= 0 && io_uring_peek_cqe(ring, &cqe) == 0;
 }
+
+/* Takes what is there now, which must be there. */
+static inline struct completion ready_cqe(struct io_uring *ring)
+{
+	promise(has_cqe(ring));
+	return next_cqe(ring);
+}
+
+/* For what a program prepares before it asks. */
+static inline void make_pair(int ret_sockets[2])
+{
+	promise(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret_sockets) == 0);
+}
+
+static inline void make_pipe(int ret_pipe[2])
+{
+	promise(pipe2(ret_pipe, O_CLOEXEC) == 0);
+}
+
+static inline void close_both(const int fds[2])
+{
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* A file of the working directory without a name, with @size bytes of @content. */
+static inline int make_file(const void *content, size_t size)
+{
+	char path[] = "proactor-kernel-XXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	promise(fd >= 0 && unlink(path) == 0);
+	promise(write(fd, content, size) == (ssize_t)size);
+	return fd;
+}

@@ -132,7 +132,7 @@ START_TEST(malformed_value_is_refused_with_what_is_wanted)
 		check_wrong("--socket-mode", modes[i], "octal");
 	check_wrong("--socket-group", "no such group", "group");
 	check_wrong("--socket-group", "4294967295", "group");
-	check_wrong("--driver", "epoll", "auto or io_uring");
+	check_wrong("--driver", "kqueue", "auto, io_uring or epoll");
 	check_wrong("--log-level", "loud", "error, warning, notice, info or debug");
 }
 END_TEST

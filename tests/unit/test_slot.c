@@ -82,9 +82,9 @@ START_TEST(what_the_last_owner_asked_for_is_forgotten)
 
 	slots_init(&slots);
 	slot = slots_take(&slots);
-	slot->cancelled = true;
+	slot->marks = SLOT_CANCELLED;
 	slots_give(&slots, slot);
-	ck_assert(!slots_take(&slots)->cancelled);
+	ck_assert(slots_take(&slots)->marks == 0);
 	slots_deinit(&slots);
 }
 END_TEST

@@ -1,6 +1,6 @@
 /*
- * The data that is read: one file of random bytes, larger than any processor cache, all of it in
- * the page cache.
+ * The data that is read and written: files of random bytes, larger than any processor cache, all of
+ * them in the page cache.
  *
  * Each block begins with its own offset, so that every read of the benchmark is checked for a word:
  * a side that is fast because it reads something else, or nothing, fails. Both sides pay the same
@@ -15,12 +15,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "tests/bench/bench.h"
+#include "tests/bench/bench_blocks.h"
 
 enum {
 	CHUNK_BLOCKS = 256,
 	CHUNK_SIZE = CHUNK_BLOCKS * BENCH_BLOCK_SIZE,
-	CHUNKS = BENCH_DATA_BLOCKS / CHUNK_BLOCKS
 };
 
 static int write_chunk(int fd, uint8_t *bytes, uint64_t offset)
@@ -45,7 +44,7 @@ static int fill_random(uint8_t *bytes)
 	return 0;
 }
 
-static int write_all(int fd)
+static int write_all(int fd, uint64_t chunk_count)
 {
 	_cleanup_(freep) uint8_t *bytes = malloc(CHUNK_SIZE);
 	int r;
@@ -53,28 +52,36 @@ static int write_all(int fd)
 	if (!bytes)
 		return -ENOMEM;
 	r = fill_random(bytes);
-	for (uint64_t i = 0; r >= 0 && i < CHUNKS; i++)
+	for (uint64_t i = 0; r >= 0 && i < chunk_count; i++)
 		r = write_chunk(fd, bytes, i * CHUNK_SIZE);
 	return r < 0 || fsync(fd) == 0 ? r : -errno;
 }
 
 /* Written pages are cached already; reading them makes that true rather than likely. */
-static int read_all(int fd)
+static int read_all(int fd, uint64_t chunk_count)
 {
 	_cleanup_(freep) uint8_t *bytes = malloc(CHUNK_SIZE);
 
 	if (!bytes)
 		return -ENOMEM;
-	for (uint64_t i = 0; i < CHUNKS; i++)
+	for (uint64_t i = 0; i < chunk_count; i++)
 		if (pread(fd, bytes, CHUNK_SIZE, (off_t)(i * CHUNK_SIZE)) != CHUNK_SIZE)
 			return -EIO;
 	return 0;
 }
 
-int bench_data_make(struct bench *bench)
+int bench_blocks_fill(int fd, uint64_t block_count)
+{
+	int r;
+
+	assert(block_count % CHUNK_BLOCKS == 0);
+	r = write_all(fd, block_count / CHUNK_BLOCKS);
+	return r < 0 ? r : read_all(fd, block_count / CHUNK_BLOCKS);
+}
+
+int bench_blocks_make_file(struct bench *bench)
 {
 	static char path[4096];
-	int r;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/data", bench->options.folder) >= sizeof(path))
 		return -ENAMETOOLONG;
@@ -83,24 +90,50 @@ int bench_data_make(struct bench *bench)
 	bench->data_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (bench->data_fd < 0)
 		return -errno;
-	r = write_all(bench->data_fd);
-	return r < 0 ? r : read_all(bench->data_fd);
+	return bench_blocks_fill(bench->data_fd, BENCH_DATA_BLOCKS);
 }
 
-int bench_reads_init(struct bench_reads *reads)
+/* ---- blocks in flight ---- */
+
+int bench_blocks_init(struct bench_blocks *blocks, uint64_t block_count)
 {
 	const size_t size = (size_t)BENCH_DEPTH_MAX * BENCH_BLOCK_SIZE;
 
-	*reads = (struct bench_reads){.buffers = aligned_alloc(BENCH_BLOCK_SIZE, size)};
-	if (!reads->buffers)
+	assert(block_count > 0 && (block_count & (block_count - 1)) == 0);
+	*blocks = (struct bench_blocks){.block_count = block_count};
+	blocks->buffers = aligned_alloc(BENCH_BLOCK_SIZE, size);
+	if (!blocks->buffers)
 		return -ENOMEM;
 	/* touched before it is measured, and no block's beginning */
-	memset(reads->buffers, 0xff, size);
+	memset(blocks->buffers, 0xff, size);
 	return 0;
 }
 
-void bench_reads_deinit(struct bench_reads *reads)
+void bench_blocks_deinit(struct bench_blocks *blocks)
 {
-	free(reads->buffers);
-	reads->buffers = NULL;
+	free(blocks->buffers);
+	blocks->buffers = NULL;
+}
+
+void bench_blocks_begin(struct bench_blocks *blocks, uint64_t seed)
+{
+	blocks->random = seed;
+	for (unsigned i = 0; i < BENCH_DEPTH_MAX; i++)
+		blocks->expected[i] = BENCH_NOWHERE;
+}
+
+bool bench_blocks_written(const struct bench_blocks *blocks, int fd, uint64_t seed)
+{
+	uint64_t stamp[2];
+
+	for (unsigned i = 0; i < BENCH_DEPTH_MAX; i++) {
+		uint64_t offset = blocks->expected[i];
+
+		if (offset == BENCH_NOWHERE)
+			continue;
+		if (pread(fd, stamp, sizeof(stamp), (off_t)offset) != sizeof(stamp) ||
+			stamp[0] != offset || stamp[1] != seed)
+			return false;
+	}
+	return true;
 }

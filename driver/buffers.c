@@ -1,0 +1,164 @@
+/* Buffers. See buffers.h. */
+#include "driver/buffers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "driver/extra.h"
+
+enum { COUNT_MAX = 32768 }; /* what the kernel takes for a ring */
+
+static uint32_t power_of_two(uint32_t count)
+{
+	uint32_t power = 1;
+
+	while (power < count)
+		power *= 2;
+	return power;
+}
+
+static void *buffers_destroy(struct proactor_buffers *buffers)
+{
+	if (buffers->in_engine)
+		buffers->proactor->driver->buffers_free(buffers->proactor, buffers);
+	list_remove(&buffers->link);
+	free(buffers->memory);
+	free(buffers->free);
+	free(buffers->lent);
+	free(buffers);
+	return NULL;
+}
+
+static bool allocate(struct proactor_buffers *buffers)
+{
+	buffers->memory = calloc(buffers->count, buffers->size);
+	buffers->free = calloc(buffers->count, sizeof(*buffers->free));
+	buffers->lent = calloc(buffers->count, sizeof(*buffers->lent));
+	return buffers->memory && buffers->free && buffers->lent;
+}
+
+/* Makes the buffer at @index free: the engine's, or on the stack. */
+static void give(struct proactor_buffers *buffers, uint32_t index)
+{
+	struct proactor *proactor = buffers->proactor;
+
+	if (buffers->in_engine)
+		proactor->driver->buffers_give(proactor, buffers, index);
+	else
+		buffers->free[buffers->free_count++] = index;
+}
+
+void buffers_give_free(struct proactor_buffers *buffers)
+{
+	for (uint32_t i = buffers->count; i-- > 0;)
+		if (!buffers->lent[i])
+			give(buffers, i);
+}
+
+int proactor_buffers_new(struct proactor *proactor, uint32_t count, size_t size,
+	struct proactor_buffers **ret_buffers)
+{
+	struct proactor_buffers *buffers;
+
+	if (count == 0 || count > COUNT_MAX || size == 0 || size > UINT32_MAX)
+		return -EINVAL;
+	buffers = calloc(1, sizeof(*buffers));
+	if (!buffers)
+		return -ENOMEM;
+	buffers->proactor = proactor;
+	buffers->count = power_of_two(count);
+	buffers->size = size;
+	buffers->starved = LIST_INIT(buffers->starved);
+	list_append(&proactor->buffers, &buffers->link);
+	if (!allocate(buffers)) {
+		buffers_destroy(buffers);
+		return -ENOMEM;
+	}
+	buffers->in_engine = proactor->driver->buffers_new &&
+		proactor->driver->buffers_new(proactor, buffers) == 0;
+	buffers_give_free(buffers);
+	*ret_buffers = buffers;
+	return 0;
+}
+
+struct proactor_buffers *proactor_buffers_free(struct proactor_buffers *buffers)
+{
+	if (buffers && buffers->use_count > 0)
+		buffers->dying = true;
+	else if (buffers)
+		buffers_destroy(buffers);
+	return NULL;
+}
+
+void buffers_free_all(struct proactor *proactor)
+{
+	struct proactor_buffers *buffers, *following;
+
+	list_for_each_entry_safe (buffers, following, &proactor->buffers, link)
+		buffers_destroy(buffers);
+}
+
+/* ---- taken, lent, released ---- */
+
+int64_t buffers_take(struct proactor_buffers *buffers, void **ret_data, size_t *ret_size)
+{
+	uint32_t index;
+
+	assert(!buffers->in_engine);
+	if (buffers->free_count == 0)
+		return -ENOBUFS;
+	index = buffers->free[--buffers->free_count];
+	*ret_data = buffers_at(buffers, index);
+	*ret_size = buffers->size;
+	return index;
+}
+
+void buffers_untake(struct proactor_buffers *buffers, uint32_t index)
+{
+	assert(index < buffers->count && !buffers->lent[index]);
+	give(buffers, index);
+}
+
+void buffers_lend(struct proactor_buffers *buffers, uint32_t index)
+{
+	assert(index < buffers->count && !buffers->lent[index]);
+	buffers->lent[index] = true;
+	buffers->lent_count++;
+}
+
+void *proactor_buffer_data(const struct proactor_buffers *buffers, uint32_t flags)
+{
+	uint32_t index = flags >> 16;
+
+	return flags & PROACTOR_BUFFER && index < buffers->count ? buffers_at(buffers, index)
+								 : NULL;
+}
+
+int proactor_buffer_release(struct proactor_buffers *buffers, void *data)
+{
+	size_t offset = (size_t)((uint8_t *)data - buffers->memory);
+	uint32_t index = (uint32_t)(offset / buffers->size);
+
+	if ((uint8_t *)data < buffers->memory || offset % buffers->size != 0 ||
+		offset / buffers->size >= buffers->count || !buffers->lent[index])
+		return -EINVAL;
+	buffers->lent[index] = false;
+	buffers->lent_count--;
+	give(buffers, index);
+	extra_feed(buffers);
+	return 0;
+}
+
+/* ---- who may take one ---- */
+
+void buffers_use(struct proactor_buffers *buffers)
+{
+	buffers->use_count++;
+}
+
+void buffers_unuse(struct proactor_buffers *buffers)
+{
+	assert(buffers->use_count > 0);
+	if (--buffers->use_count == 0 && buffers->dying)
+		buffers_destroy(buffers);
+}

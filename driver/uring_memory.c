@@ -1,0 +1,219 @@
+/*
+ * Registered memory and rings of buffers.
+ *
+ * A table of registered buffers is made, empty, when the first memory is; a read or write whose
+ * bytes lie within one of them names it. Where the kernel will not have it (RLIMIT_MEMLOCK, a size
+ * over its limit, before 5.19) the memory is memory like any other.
+ *
+ * Buffers that receives choose from are a ring which the kernel takes from (5.19). Before that,
+ * one is taken for each receive when it is pushed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "driver/buffers.h"
+#include "driver/extra.h"
+#include "driver/syscall.h"
+#include "driver/uring.h"
+
+enum { GROUP_COUNT_MAX = 65536 };
+
+/* ---- registered memory ---- */
+
+static bool make_table(struct uring *uring)
+{
+	if (uring->region_count > 0 || uring->regions_refused)
+		return !uring->regions_refused;
+	uring->regions_refused =
+		io_uring_register_buffers_sparse(&uring->ring, URING_REGIONS_MAX) < 0;
+	return !uring->regions_refused;
+}
+
+static uint32_t free_place(const struct uring *uring)
+{
+	uint32_t i = 0;
+
+	while (i < URING_REGIONS_MAX && uring->regions[i].start)
+		i++;
+	return i;
+}
+
+static int update(struct uring *uring, uint32_t index, void *memory, size_t size)
+{
+	struct iovec piece = {memory, size};
+	__u64 tag = 0;
+
+	return io_uring_register_buffers_update_tag(&uring->ring, index, &piece, &tag, 1);
+}
+
+void uring_memory_add(struct proactor *proactor, void *memory, size_t size)
+{
+	struct uring *uring = uring_of(proactor);
+	uint32_t index = free_place(uring);
+
+	if (index == URING_REGIONS_MAX || !make_table(uring) ||
+		update(uring, index, memory, size) != 1)
+		return;
+	uring->regions[index] = (struct uring_region){memory, size};
+	uring->region_count = MAX(uring->region_count, index + 1);
+}
+
+void uring_memory_remove(struct proactor *proactor, void *memory)
+{
+	struct uring *uring = uring_of(proactor);
+
+	for (uint32_t i = 0; i < uring->region_count; i++) {
+		if (uring->regions[i].start != memory)
+			continue;
+		(void)update(uring, i, NULL, 0);
+		uring->regions[i] = (struct uring_region){0};
+	}
+}
+
+static void regions_again(struct uring *uring)
+{
+	struct uring_region regions[URING_REGIONS_MAX];
+	uint32_t count = uring->region_count;
+
+	memcpy(regions, uring->regions, sizeof(regions));
+	memset(uring->regions, 0, sizeof(uring->regions));
+	uring->region_count = 0;
+	for (uint32_t i = 0; i < count; i++)
+		if (regions[i].start)
+			uring_memory_add(&uring->base, regions[i].start, regions[i].size);
+}
+
+int uring_region_of(const struct uring *uring, const void *data, size_t size)
+{
+	for (uint32_t i = 0; i < uring->region_count; i++) {
+		const struct uring_region *region = &uring->regions[i];
+		size_t offset = (size_t)((const uint8_t *)data - region->start);
+
+		if (region->start && (const uint8_t *)data >= region->start &&
+			offset <= region->size && size <= region->size - offset)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* ---- rings of buffers ---- */
+
+static size_t ring_size(const struct proactor_buffers *buffers)
+{
+	return buffers->count * sizeof(struct io_uring_buf);
+}
+
+/* Makes the ring at buffers->engine known to the kernel, with none in it. */
+static int register_ring(struct uring *uring, struct proactor_buffers *buffers)
+{
+	struct io_uring_buf_reg request = {
+		.ring_addr = (uintptr_t)buffers->engine,
+		.ring_entries = buffers->count,
+		.bgid = (uint16_t)buffers->group,
+	};
+	int r = io_uring_register_buf_ring(&uring->ring, &request, 0);
+
+	if (r == 0)
+		io_uring_buf_ring_init(buffers->engine);
+	return r;
+}
+
+int uring_buffers_new(struct proactor *proactor, struct proactor_buffers *buffers)
+{
+	struct uring *uring = uring_of(proactor);
+
+	if (uring->group_count == GROUP_COUNT_MAX)
+		return -EOPNOTSUPP;
+	buffers->engine = mmap(NULL, ring_size(buffers), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (buffers->engine == MAP_FAILED)
+		return -ENOMEM;
+	buffers->group = uring->group_count;
+	if (register_ring(uring, buffers) < 0) {
+		(void)munmap(buffers->engine, ring_size(buffers));
+		return -EOPNOTSUPP;
+	}
+	uring->group_count++;
+	return 0;
+}
+
+void uring_buffers_free(struct proactor *proactor, struct proactor_buffers *buffers)
+{
+	struct uring *uring = uring_of(proactor);
+
+	(void)io_uring_unregister_buf_ring(&uring->ring, (int)buffers->group);
+	(void)munmap(buffers->engine, ring_size(buffers));
+}
+
+void uring_buffers_give(struct proactor *proactor, struct proactor_buffers *buffers, uint32_t index)
+{
+	(void)proactor;
+	io_uring_buf_ring_add(buffers->engine, buffers_at(buffers, index), (unsigned)buffers->size,
+		(unsigned short)index, io_uring_buf_ring_mask(buffers->count), 0);
+	io_uring_buf_ring_advance(buffers->engine, 1);
+}
+
+static void rings_again(struct uring *uring)
+{
+	struct proactor_buffers *buffers;
+
+	list_for_each_entry (buffers, &uring->base.buffers, link) {
+		if (!buffers->in_engine)
+			continue;
+		(void)munmap(buffers->engine, ring_size(buffers));
+		buffers->in_engine = uring_buffers_new(&uring->base, buffers) == 0;
+		buffers_give_free(buffers);
+	}
+}
+
+void uring_memory_again(struct uring *uring)
+{
+	regions_again(uring);
+	rings_again(uring);
+}
+
+/* ---- receives with such a buffer ---- */
+
+static int select_here(struct io_uring_sqe *sqe, const struct proactor_op *op, struct slot *slot)
+{
+	void *data;
+	size_t size;
+	int64_t index = buffers_take(op->recv.buffers, &data, &size);
+
+	if (index < 0)
+		return (int)index;
+	slot->stash = op->recv.buffers;
+	slot->stash_kind = STASH_BUFFER;
+	slot->space.size = (size_t)index;
+	io_uring_prep_recv(sqe, syscall_fd(op->recv.file), data, syscall_transfer_size(size),
+		(int)op->recv.flags);
+	return 0;
+}
+
+int uring_prep_select(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op,
+	struct slot *slot)
+{
+	if (!op->recv.buffers->in_engine)
+		return select_here(sqe, op, slot);
+	io_uring_prep_recv(sqe, syscall_fd(op->recv.file), NULL, 0, (int)op->recv.flags);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = (uint16_t)op->recv.buffers->group;
+	if (op->flags & PROACTOR_MULTISHOT && uring->multishot_recv)
+		sqe->ioprio |= IORING_RECV_MULTISHOT;
+	return 0;
+}
+
+uint32_t uring_selected(const struct uring *uring, struct slot *slot, int32_t res)
+{
+	uint32_t index = (uint32_t)slot->space.size;
+
+	(void)uring;
+	slot->stash_kind = STASH_NONE;
+	if (res > 0)
+		return PROACTOR_BUFFER | index << 16;
+	buffers_untake(slot->stash, index);
+	extra_feed(slot->stash);
+	return 0;
+}
