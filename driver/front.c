@@ -82,15 +82,13 @@ static __attribute__((noinline)) int push_checked(struct proactor *proactor,
 int proactor_push(struct proactor *proactor, const struct proactor_op *op, uint64_t *ret_key,
 	struct proactor_completion *ret_ready)
 {
-	struct slot *slot;
-
+	/* so that what follows calls nothing but the driver, and needs no stack frame */
 	if (unlikely(op->opcode >= PROACTOR_OPCODE_COUNT ||
 		    !(proactor->plain_ops >> op->opcode & 1) ||
-		    (op->flags | op->timeout_ns | (uintptr_t)proactor->chain) != 0))
+		    (op->flags | op->timeout_ns | (uintptr_t)proactor->chain) != 0 ||
+		    !proactor->slots.free))
 		return push_checked(proactor, op, ret_key, ret_ready);
-	slot = driver_start(proactor, op);
-	return likely(slot) ? proactor->driver->push(proactor, op, slot, ret_key, ret_ready)
-			    : -ENOMEM;
+	return proactor->driver->push(proactor, op, driver_start(proactor, op), ret_key, ret_ready);
 }
 
 int driver_ready(struct proactor *proactor, struct slot *slot, int64_t result, uint64_t *ret_key,
@@ -283,8 +281,9 @@ static uint64_t wake_ns(const struct proactor *proactor, uint64_t deadline_ns)
 						  : deadline_ns;
 }
 
-static int poll_asleep(struct proactor *proactor, const struct timespec *timeout,
-	struct proactor_entry *entries, unsigned count)
+/* Called last by poll: each return above a system call is a branch mispredicted. */
+static __attribute__((noinline)) int poll_asleep(struct proactor *proactor,
+	const struct timespec *timeout, struct proactor_entry *entries, unsigned count)
 {
 	bool never_blocks = timeout && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
 	uint64_t deadline_ns = never_blocks ? 0
@@ -336,7 +335,6 @@ int proactor_poll(struct proactor *proactor, const struct timespec *timeout,
 	struct proactor_entry *entries, unsigned count)
 {
 	unsigned taken;
-	int r;
 
 	if (unlikely(count == 0 || count > INT32_MAX || !timeout_valid(timeout)))
 		return -EINVAL;
@@ -346,8 +344,10 @@ int proactor_poll(struct proactor *proactor, const struct timespec *timeout,
 	taken = reap(proactor, entries, count);
 	if (taken > 0)
 		return (int)taken;
-	r = poll_asleep(proactor, timeout, entries, count);
-	return unlikely(proactor->external_loop) ? leave_to_loop(proactor, r, entries, count) : r;
+	if (likely(!proactor->external_loop))
+		return poll_asleep(proactor, timeout, entries, count);
+	return leave_to_loop(proactor, poll_asleep(proactor, timeout, entries, count), entries,
+		count);
 }
 
 /* Out of line, so that most pops need no stack frame. */

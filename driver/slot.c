@@ -6,7 +6,7 @@
 
 void slots_init(struct slots *slots)
 {
-	*slots = (struct slots){.free = SLOT_NONE};
+	*slots = (struct slots){0};
 }
 
 void slots_deinit(struct slots *slots)
@@ -35,9 +35,9 @@ int slots_grow(struct slots *slots)
 	for (uint32_t i = 0; i < SLOTS_PER_BLOCK; i++)
 		block[i] = (struct slot){
 			.key = SLOT_GENERATION_ONE | (first + i),
-			.next = i + 1 < SLOTS_PER_BLOCK ? first + i + 1 : slots->free,
+			.next_free = i + 1 < SLOTS_PER_BLOCK ? &block[i + 1] : slots->free,
 		};
 	slots->blocks[slots->block_count++] = block;
-	slots->free = first;
+	slots->free = block;
 	return 0;
 }

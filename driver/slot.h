@@ -36,13 +36,16 @@ struct slot {
 	 * whole
 	 */
 	uint64_t key;
-	uint32_t next; /* in the free list or in a queue of ended ones; SLOT_NONE at its end */
+	uint32_t next; /* in the queue of ended ones; SLOT_NONE at its end */
 	uint8_t opcode;
 	uint8_t state;       /* enum slot_state */
 	uint8_t marks;       /* enum slot_mark */
 	uint8_t stash_kind;  /* whose @stash is: the driver's business; 0: there is none */
 	struct extra *extra; /* see extra.h; NULL for most */
-	void *context;
+	union {
+		void *context;
+		struct slot *next_free; /* while FREE: the next in the list; NULL at its end */
+	};
 	union {
 		int64_t file;   /* in flight: what it acts on, if its first parameter is a file */
 		int64_t result; /* once QUEUED or ENDED */
@@ -71,7 +74,7 @@ enum { SLOTS_PER_BLOCK = 1024 };
 struct slots {
 	struct slot **blocks;
 	uint32_t block_count;
-	uint32_t free;
+	struct slot *free; /* a pointer: from pop to push this is all that has to be looked up */
 };
 
 void slots_init(struct slots *slots);
@@ -123,10 +126,10 @@ static inline struct slot *slots_take(struct slots *slots)
 {
 	struct slot *slot;
 
-	if (unlikely(slots->free == SLOT_NONE) && slots_grow(slots) < 0)
+	if (unlikely(!slots->free) && slots_grow(slots) < 0)
 		return NULL;
-	slot = slots_at(slots, slots->free);
-	slots->free = slot->next;
+	slot = slots->free;
+	slots->free = slot->next_free;
 	slot->state = SLOT_IN_FLIGHT;
 	slot->marks = 0;
 	return slot;
@@ -139,6 +142,6 @@ static inline void slots_give(struct slots *slots, struct slot *slot)
 	slot->key += SLOT_GENERATION_ONE;
 	if (unlikely(slot->key >> 32 > SLOT_GENERATION_MAX))
 		slot->key = SLOT_GENERATION_ONE | slot_index(slot);
-	slot->next = slots->free;
-	slots->free = slot_index(slot);
+	slot->next_free = slots->free;
+	slots->free = slot;
 }

@@ -156,6 +156,12 @@ static inline unsigned uring_room(const struct uring *uring)
 	return uring->ring.sq.ring_entries - (uring->filled - uring->submitted);
 }
 
+/* Whether a submission may go into the queue now, after all that were pushed before. */
+static inline bool uring_has_room(const struct uring *uring)
+{
+	return uring_room(uring) > 0 && buffer_size(&uring->backlog) == 0;
+}
+
 static inline struct io_uring_sqe *uring_sqe_next(struct uring *uring)
 {
 	return &uring->ring.sq.sqes[uring->filled++ & uring->ring.sq.ring_mask];
@@ -170,7 +176,7 @@ struct io_uring_sqe *uring_sqe_overflow(struct uring *uring);
  */
 static inline struct io_uring_sqe *uring_sqe(struct uring *uring)
 {
-	if (likely(uring_room(uring) > 0 && buffer_size(&uring->backlog) == 0))
+	if (likely(uring_has_room(uring)))
 		return uring_sqe_next(uring);
 	return uring_sqe_overflow(uring);
 }

@@ -10,6 +10,10 @@
 #include "driver/uring.h"
 #include "driver/work.h"
 
+/* These are always the kernel's own: see uring_probe.c. */
+static const uint64_t FREQUENT = UINT64_C(1) << PROACTOR_NOP | UINT64_C(1) << PROACTOR_READ |
+	UINT64_C(1) << PROACTOR_WRITE | UINT64_C(1) << PROACTOR_RECV | UINT64_C(1) << PROACTOR_SEND;
+
 static void prep_timeout(struct io_uring_sqe *sqe, uint64_t duration_ns, struct slot *slot)
 {
 	slot->timespec[0] = (int64_t)(duration_ns / NSEC_PER_SEC);
@@ -45,11 +49,14 @@ static void prep_poll(const struct uring *uring, struct io_uring_sqe *sqe,
 static __attribute__((noinline)) void use_region(const struct uring *uring,
 	struct io_uring_sqe *sqe, const struct proactor_op *op)
 {
-	int index = uring_region_of(uring, op->read.data, op->read.size);
+	bool reads = op->opcode == PROACTOR_READ;
+	int index = reads || op->opcode == PROACTOR_WRITE
+		? uring_region_of(uring, op->read.data, op->read.size)
+		: -1;
 
 	if (index < 0)
 		return;
-	sqe->opcode = op->opcode == PROACTOR_READ ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
+	sqe->opcode = reads ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
 	sqe->buf_index = (uint16_t)index;
 }
 
@@ -111,42 +118,43 @@ static inline void use_fixed(const struct uring *uring, struct io_uring_sqe *sqe
 		sqe->flags |= IOSQE_FIXED_FILE;
 }
 
-/* Fills @sqe for @op, and what @slot has to keep for it. -ENOMEM, -ENOBUFS. */
-static inline int prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op,
-	struct slot *slot)
+/* What most programs are made of. Calls nothing, needs nothing of the slot but its key. */
+static inline __attribute__((always_inline)) void prep_frequent(const struct uring *uring,
+	struct io_uring_sqe *sqe, const struct proactor_op *op)
 {
-	/* none of the preparations touches it */
-	sqe->user_data = slot_key(slot);
 	switch ((enum proactor_opcode)op->opcode) {
-	case PROACTOR_NOP: io_uring_prep_nop(sqe); break;
 	case PROACTOR_READ:
 		io_uring_prep_read(sqe, syscall_fd(op->read.file), op->read.data,
 			syscall_transfer_size(op->read.size), (uint64_t)op->read.offset);
-		if (unlikely(uring->region_count > 0))
-			use_region(uring, sqe, op);
-		use_fixed(uring, sqe);
 		break;
 	case PROACTOR_WRITE:
 		io_uring_prep_write(sqe, syscall_fd(op->write.file), op->write.data,
 			syscall_transfer_size(op->write.size), (uint64_t)op->write.offset);
-		if (unlikely(uring->region_count > 0))
-			use_region(uring, sqe, op);
-		use_fixed(uring, sqe);
 		break;
 	case PROACTOR_RECV:
-		if (unlikely(op->flags & PROACTOR_BUFFER_SELECT))
-			return uring_prep_select(uring, sqe, op, slot);
 		io_uring_prep_recv(sqe, syscall_fd(op->recv.file), op->recv.data,
 			syscall_transfer_size(op->recv.size), (int)op->recv.flags);
-		use_fixed(uring, sqe);
 		break;
 	case PROACTOR_SEND:
 		io_uring_prep_send(sqe, syscall_fd(op->send.file), op->send.data,
 			syscall_transfer_size(op->send.size), (int)(op->send.flags | MSG_NOSIGNAL));
-		use_fixed(uring, sqe);
 		break;
-	default: return prep_rare(uring, sqe, op, slot);
+	default: io_uring_prep_nop(sqe); return;
 	}
+	use_fixed(uring, sqe);
+}
+
+/* Fills @sqe for @op, and what @slot has to keep for it. -ENOMEM, -ENOBUFS. */
+static int prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op,
+	struct slot *slot)
+{
+	if (op->flags & PROACTOR_BUFFER_SELECT)
+		return uring_prep_select(uring, sqe, op, slot);
+	if (!(FREQUENT >> op->opcode & 1))
+		return prep_rare(uring, sqe, op, slot);
+	prep_frequent(uring, sqe, op);
+	if (uring->region_count > 0)
+		use_region(uring, sqe, op);
 	return 0;
 }
 
@@ -165,29 +173,49 @@ static __attribute__((noinline)) int push_elsewhere(struct proactor *proactor,
 	}
 }
 
-int uring_push(struct proactor *proactor, const struct proactor_op *op, struct slot *slot,
-	uint64_t *ret_key, struct proactor_completion *ret_ready)
+static __attribute__((noinline)) int push_any(struct proactor *proactor,
+	const struct proactor_op *op, struct slot *slot, uint64_t *ret_key,
+	struct proactor_completion *ret_ready)
 {
 	struct uring *uring = uring_of(proactor);
 	struct io_uring_sqe *sqe;
 	int r;
 
-	if (unlikely(!uring->op_supported[op->opcode]))
+	if (!uring->op_supported[op->opcode])
 		return push_elsewhere(proactor, op, slot, ret_key, ret_ready);
 	/* before its submission is in the queue: it may submit */
-	if (unlikely(op->opcode == PROACTOR_CLOSE))
+	if (op->opcode == PROACTOR_CLOSE)
 		uring_unfix(uring, op->close.file);
 	sqe = uring_sqe(uring);
-	if (unlikely(!sqe))
+	if (!sqe)
 		return driver_refuse(proactor, slot, -ENOMEM);
 	/* what is kept of an earlier shot is not needed any more */
-	if (unlikely(slot->stash_kind != STASH_NONE))
+	if (slot->stash_kind != STASH_NONE)
 		uring_unstash(uring, slot);
+	/* none of the preparations touches it */
+	sqe->user_data = slot_key(slot);
 	r = prep(uring, sqe, op, slot);
-	if (unlikely(op->flags & PROACTOR_MAY_BLOCK))
+	if (op->flags & PROACTOR_MAY_BLOCK)
 		sqe->flags |= IOSQE_ASYNC;
-	if (likely(r == 0))
+	if (r == 0)
 		return driver_pending(slot, ret_key);
 	uring_sqe_undo(uring);
 	return driver_refuse(proactor, slot, r);
+}
+
+int uring_push(struct proactor *proactor, const struct proactor_op *op, struct slot *slot,
+	uint64_t *ret_key, struct proactor_completion *ret_ready)
+{
+	struct uring *uring = uring_of(proactor);
+	struct io_uring_sqe *sqe;
+
+	/* so that what follows calls nothing, and needs no stack frame */
+	if (unlikely(!(FREQUENT >> op->opcode & 1) ||
+		    (op->flags | slot->stash_kind | uring->region_count) != 0 ||
+		    !uring_has_room(uring)))
+		return push_any(proactor, op, slot, ret_key, ret_ready);
+	sqe = uring_sqe_next(uring);
+	sqe->user_data = slot_key(slot);
+	prep_frequent(uring, sqe, op);
+	return driver_pending(slot, ret_key);
 }
