@@ -185,6 +185,18 @@ void uring_submit(struct uring *uring)
 	}
 }
 
+/*
+ * Whether an enter that does not wait would be for nothing: all is submitted, and the kernel has
+ * neither completions to make nor some that did not fit the queue.
+ */
+static bool is_idle(const struct uring *uring)
+{
+	const unsigned news = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
+
+	return uring->filled == uring->submitted &&
+		!(IO_URING_READ_ONCE(*uring->ring.sq.kflags) & news);
+}
+
 int uring_enter(struct uring *uring, uint64_t deadline_ns)
 {
 	int r;
@@ -197,6 +209,8 @@ int uring_enter(struct uring *uring, uint64_t deadline_ns)
 		if (buffer_size(&uring->backlog) > 0)
 			deadline_ns = MIN(deadline_ns, clock_now_ns() + NAP_NS);
 	}
+	if (deadline_ns == 0 && is_idle(uring))
+		return 0;
 	r = enter(uring, deadline_ns != 0 && !completions_wait(uring), deadline_ns);
 	return likely(r >= 0) ? 0 : enter_failed(uring, r, deadline_ns);
 }

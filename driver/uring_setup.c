@@ -6,7 +6,8 @@
  * it returns; operations are probed.
  *
  * Asked for: one issuer with deferred task work (6.1), so that completions are made when we wait,
- * by the thread that waits; no indirection array (6.6); a registered ring descriptor (5.18), which
+ * by the thread that waits; a flag that says whether there are any to be made (5.19), so that a look
+ * at an idle ring needs no system call; no indirection array (6.6); a registered ring descriptor (5.18), which
  * saves a look-up at each enter; not to count as waiting for I/O while idle (6.15). Each is done
  * without where it is missing.
  */
@@ -32,10 +33,12 @@ static const struct {
 } modes[] = {
 	{PROACTOR_TASKRUN_DEFERRED,
 		IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-			URING_SETUP_NO_SQARRAY},
+			IORING_SETUP_TASKRUN_FLAG | URING_SETUP_NO_SQARRAY},
 	{PROACTOR_TASKRUN_DEFERRED,
-		IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN},
-	{PROACTOR_TASKRUN_COOPERATIVE, IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN},
+		IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			IORING_SETUP_TASKRUN_FLAG},
+	{PROACTOR_TASKRUN_COOPERATIVE,
+		IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG},
 	{PROACTOR_TASKRUN_IMMEDIATE, IORING_SETUP_SUBMIT_ALL},
 	{PROACTOR_TASKRUN_IMMEDIATE, 0},
 };
