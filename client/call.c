@@ -62,7 +62,7 @@ static int await(struct connection *connection, uint32_t msgid, uint64_t deadlin
 		(void)connection_send(connection);
 		if (deadline_ns != CLOCK_NEVER && clock_now_ns() >= deadline_ns)
 			return -ETIME;
-		r = connection_wait(connection, -1, deadline_ns);
+		r = connection_wait(connection, /* wake_fds= */ NULL, deadline_ns);
 		if (r < 0)
 			return r;
 		/* an end is for the next round, after the frames that came before it */

@@ -253,11 +253,15 @@ int connection_take_fd(struct connection *connection, int *ret_fd)
 
 /* ---- waiting ---- */
 
-int connection_wait(struct connection *connection, int wake_fd, uint64_t deadline_ns)
+int connection_wait(struct connection *connection, const int wake_fds[CONNECTION_WAKE_FDS],
+	uint64_t deadline_ns)
 {
 	short events = (short)(POLLIN | (connection_has_output(connection) ? POLLOUT : 0));
 	struct pollfd fds[] = {
-		{.fd = connection->fd, .events = events}, {.fd = wake_fd, .events = POLLIN}};
+		{.fd = connection->fd, .events = events},
+		{.fd = wake_fds ? wake_fds[0] : -1, .events = POLLIN},
+		{.fd = wake_fds ? wake_fds[1] : -1, .events = POLLIN},
+	};
 	struct timespec timeout = {0};
 	uint64_t now_ns;
 
@@ -267,5 +271,5 @@ int connection_wait(struct connection *connection, int wake_fd, uint64_t deadlin
 	}
 	if (ppoll(fds, ARRAY_SIZE(fds), deadline_ns == CLOCK_NEVER ? NULL : &timeout, NULL) < 0)
 		return errno == EINTR ? 0 : -errno;
-	return fds[1].revents != 0;
+	return (fds[1].revents != 0) | (fds[2].revents != 0) << 1;
 }

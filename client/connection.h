@@ -69,12 +69,16 @@ static inline bool connection_has_output(const struct connection *connection)
 	return buffer_size(&connection->out) > 0;
 }
 
+/* What else ends a wait: descriptors, -1 for none. */
+enum { CONNECTION_WAKE_FDS = 2 };
+
 /*
- * Blocks until the socket can be received from, or sent to where there is output, or @wake_fd (or
- * -1) is readable, or @deadline_ns has come (0: does not block). 1: @wake_fd is readable. 0:
- * anything else, a signal among it.
+ * Blocks until the socket can be received from, or sent to where there is output, or one of
+ * @wake_fds (or NULL) is readable, or @deadline_ns has come (0: does not block). Bit i is set where
+ * @wake_fds[i] is readable; 0: anything else, a signal among it.
  */
-int connection_wait(struct connection *connection, int wake_fd, uint64_t deadline_ns);
+int connection_wait(struct connection *connection, const int wake_fds[CONNECTION_WAKE_FDS],
+	uint64_t deadline_ns);
 
 /* Ends the connection with @error, negative, where it has not ended yet. Returns how it ended. */
 int connection_fail(struct connection *connection, int error);

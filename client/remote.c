@@ -28,6 +28,9 @@
 #include "client/socket_path.h"
 #include "driver/work.h"
 
+/* Of the driver's name. */
+#define RING_SUFFIX " (ring)"
+
 static struct remote *remote_of(struct proactor *proactor)
 {
 	return container_of(proactor, struct remote, base);
@@ -217,6 +220,9 @@ static int remote_cancel(struct proactor *proactor, struct slot *slot)
 		driver_end(proactor, slot, -ECANCELED);
 		return 0;
 	}
+	/* the way that the operation went, so that it cannot come before it */
+	if (slot->marks & SLOT_BY_RING)
+		return remote_ring_cancel(remote, control_msgid(remote), slot_index(slot));
 	rpc_pack_request(&pack, control_msgid(remote), "cancel", 1);
 	pack_uint(&pack, slot_index(slot));
 	return remote_finish_request(remote, &pack);
@@ -246,30 +252,71 @@ static void follow_output(struct remote *remote)
 		remote->watches_send = has_output;
 }
 
-static int remote_wait(struct proactor *proactor, uint64_t deadline_ns)
+/* Sleeps until something may have come, by whichever way. 1: the handle's eventfd was written. */
+static int sleep_until(struct remote *remote, uint64_t deadline_ns)
 {
-	struct remote *remote = remote_of(proactor);
-	int wake_fd = proactor->handle ? proactor->handle->eventfd : -1, r;
-	uint64_t count;
-	bool blocks;
+	const struct proactor_handle *handle = remote->base.handle;
+	bool has_ring = remote_ring_is_open(&remote->ring);
+	int fds[CONNECTION_WAKE_FDS] = {
+		handle ? handle->eventfd : -1, has_ring ? remote->ring.wake_fd : -1};
+	int r;
 
-	proactor->stats.enters++;
-	(void)connection_send(&remote->connection);
+	if (has_ring && !remote_ring_begin_sleep(&remote->ring))
+		return 0;
+	r = connection_wait(&remote->connection, fds, deadline_ns);
+	if (has_ring)
+		remote_ring_end_sleep(&remote->ring);
+	return r;
+}
+
+static int wait_for_messages(struct remote *remote, uint64_t deadline_ns)
+{
+	const struct proactor_handle *handle = remote->base.handle;
+	struct connection *connection = &remote->connection;
+	uint64_t count;
 	/* with nothing else to wait for, the receive itself can wait */
-	blocks = wake_fd < 0 && deadline_ns == CLOCK_NEVER &&
-		!connection_has_output(&remote->connection) && remote->connection.error == 0;
-	if (!blocks && (deadline_ns != 0 || wake_fd >= 0)) {
-		r = connection_wait(&remote->connection, wake_fd, deadline_ns);
-		if (r < 0)
-			return r;
-		if (r > 0)
-			(void)!read(wake_fd, &count, sizeof(count));
-	}
-	if (remote->connection.error == 0)
-		(void)connection_receive(&remote->connection, blocks);
+	bool blocks = !handle && !remote_ring_is_open(&remote->ring) &&
+		deadline_ns == CLOCK_NEVER && !connection_has_output(connection) &&
+		connection->error == 0;
+	int r = 0;
+
+	if (!blocks && (deadline_ns != 0 || handle))
+		r = sleep_until(remote, deadline_ns);
+	if (r < 0)
+		return r;
+	if (r & 1)
+		(void)!read(handle->eventfd, &count, sizeof(count));
+	if (connection->error == 0)
+		(void)connection_receive(connection, blocks);
 	remote_receive(remote);
 	follow_output(remote);
 	return 0;
+}
+
+static int remote_wait(struct proactor *proactor, uint64_t deadline_ns)
+{
+	struct remote *remote = remote_of(proactor);
+
+	(void)connection_send(&remote->connection);
+	if (remote_ring_is_open(&remote->ring)) {
+		remote_ring_flush(&remote->ring);
+		if (remote_ring_looks(remote, deadline_ns))
+			return 0;
+	}
+	proactor->stats.enters++;
+	return wait_for_messages(remote, deadline_ns);
+}
+
+static int remote_flush(struct proactor *proactor)
+{
+	struct remote *remote = remote_of(proactor);
+
+	(void)connection_send(&remote->connection);
+	follow_output(remote);
+	/* the caller sleeps on proactor_fd(): the next poll ends what begins here */
+	if (!remote_ring_is_open(&remote->ring) || remote_ring_begin_sleep(&remote->ring))
+		return 0;
+	return -EAGAIN;
 }
 
 static int remote_fd(struct proactor *proactor, int *ret_fd)
@@ -285,6 +332,8 @@ static int remote_fd(struct proactor *proactor, int *ret_fd)
 			r = watch_fd(remote, EPOLL_CTL_ADD, remote->connection.fd, EPOLLIN);
 		if (r >= 0 && proactor->handle)
 			r = watch_fd(remote, EPOLL_CTL_ADD, proactor->handle->eventfd, EPOLLIN);
+		if (r >= 0 && remote_ring_is_open(&remote->ring))
+			r = watch_fd(remote, EPOLL_CTL_ADD, remote->ring.wake_fd, EPOLLIN);
 		if (r < 0) {
 			remote->epoll_fd = fd_close(remote->epoll_fd);
 			return r;
@@ -316,7 +365,7 @@ static int64_t await(struct remote *remote, uint32_t msgid, uint32_t opcode)
 		if (remote->connection.error < 0)
 			return -ECONNRESET;
 		(void)connection_send(&remote->connection);
-		if (connection_wait(&remote->connection, -1, CLOCK_NEVER) >= 0)
+		if (connection_wait(&remote->connection, /* wake_fds= */ NULL, CLOCK_NEVER) >= 0)
 			(void)connection_receive(&remote->connection, false);
 		remote_receive(remote);
 	}
@@ -385,6 +434,7 @@ static void remote_free(struct proactor *proactor)
 	struct remote *remote = remote_of(proactor);
 
 	connection_deinit(&remote->connection);
+	remote_ring_close(&remote->ring);
 	window_deinit(&remote->window);
 	buffer_deinit(&remote->scratch);
 	fd_close(remote->epoll_fd);
@@ -394,7 +444,9 @@ static void remote_free(struct proactor *proactor)
 static const struct driver remote_driver = {
 	.push = remote_push,
 	.cancel = remote_cancel,
+	.reap = remote_reap,
 	.wait = remote_wait,
+	.flush = remote_flush,
 	.attach = remote_attach,
 	.detach = remote_detach,
 	.fd = remote_fd,
@@ -412,13 +464,35 @@ static int explain(char *reason, const char *path, int r)
 	return r;
 }
 
+static uint64_t spin_window_ns(const struct proactor_options *options)
+{
+	if (options->spin_us == PROACTOR_SPIN_NEVER)
+		return 0;
+	return (options->spin_us > 0 ? options->spin_us : SPIN_US_DEFAULT) * NSEC_PER_USEC;
+}
+
+/* The way that operations go: $PROACTOR_TRANSPORT, else by a ring where the daemon has them. */
+static int open_transport(struct remote *remote, uint64_t spin_ns)
+{
+	const char *name = secure_getenv("PROACTOR_TRANSPORT");
+	bool must = name && strcmp(name, "ring") == 0;
+	int r;
+
+	if (name && *name && !must && strcmp(name, "socket") != 0)
+		return -EINVAL;
+	if (name && *name && !must)
+		return 0;
+	r = remote->has_rings ? remote_ring_open(remote, spin_ns) : 0;
+	return r == 0 && must && !remote_ring_is_open(&remote->ring) ? -EOPNOTSUPP : r;
+}
+
 int remote_new(struct proactor **ret_proactor, const struct proactor_options *options, char *reason)
 {
 	struct remote *remote;
 	char path[DRIVER_NAME_SIZE];
 	int r;
 
-	r = socket_path(options->socket_path, path, sizeof(path) - strlen("unix:"));
+	r = socket_path(options->socket_path, path, sizeof(path) - strlen("unix:" RING_SUFFIX));
 	if (r < 0)
 		return r;
 	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++)
@@ -433,13 +507,16 @@ int remote_new(struct proactor **ret_proactor, const struct proactor_options *op
 	r = connection_init(&remote->connection, path);
 	if (r >= 0)
 		r = remote_hello(remote);
+	if (r >= 0)
+		r = open_transport(remote, spin_window_ns(options));
 	if (r < 0) {
 		proactor_threads_free(remote->base.threads);
 		remote_free(&remote->base);
 		return explain(reason, path, r);
 	}
-	snprintf(remote->base.name, sizeof(remote->base.name), "unix:%.*s",
-		(int)(sizeof(path) - strlen("unix:") - 1), path);
+	snprintf(remote->base.name, sizeof(remote->base.name), "unix:%.*s%s",
+		(int)(sizeof(path) - sizeof("unix:" RING_SUFFIX)), path,
+		remote_ring_is_open(&remote->ring) ? RING_SUFFIX : "");
 	*ret_proactor = &remote->base;
 	return 0;
 }

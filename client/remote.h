@@ -5,10 +5,12 @@
  *   remote_hello.c    what the daemon takes
  *   remote_send.c     an operation becomes a request, sent now or held back
  *   remote_receive.c  responses end operations
+ *   remote_ring.c     memory shared with the daemon, in place of the socket where that does
  */
 #pragma once
 
 #include "client/connection.h"
+#include "client/remote_ring.h"
 #include "client/window.h"
 #include "driver/driver.h"
 #include "proto/codec.h"
@@ -19,9 +21,11 @@
 struct remote {
 	struct proactor base;
 	struct connection connection;
+	struct remote_ring ring;
 	struct window window;
 	struct buffer scratch; /* a request that is to be held, while it is packed */
 	size_t transfer_size;  /* the daemon's limit */
+	bool has_rings;        /* the daemon says so */
 	uint32_t control_count;
 	uint32_t awaited_msgid;  /* of the call that is waited for; 0: none */
 	uint32_t awaited_opcode; /* of an operation with the same result */
@@ -34,6 +38,9 @@ struct remote {
 void remote_lose(struct remote *remote);
 
 /* ---- remote_hello.c ---- */
+
+/* Finds @key in the map that @reader is at; the reader then is at its value. */
+bool remote_find_key(struct reader *reader, const char *key);
 
 /* Asks for the limits. -EPROTO: it is no proactord; otherwise as call_run(), or its error. */
 int remote_hello(struct remote *remote);
@@ -60,8 +67,11 @@ size_t remote_data_size(const struct slot *slot);
 
 /* ---- remote_receive.c ---- */
 
-/* Takes all messages that have come. */
+/* Takes all messages that have come by the socket. */
 void remote_receive(struct remote *remote);
+
+/* As struct driver's reap: takes the responses that have come by the ring. */
+unsigned remote_reap(struct proactor *proactor, struct proactor_entry *entries, unsigned count);
 
 /* The one place where a wire error becomes an errno. */
 int64_t remote_result_of_error(const struct rpc_error *error);

@@ -11,8 +11,7 @@
 /* What a request with data has besides the data, at most. */
 enum { REQUEST_HEADER_SIZE = 64 };
 
-/* Finds @key in the map that @reader is at; the reader then is at its value. */
-static bool find_key(struct reader *reader, const char *key)
+bool remote_find_key(struct reader *reader, const char *key)
 {
 	const uint8_t *name;
 	uint32_t count;
@@ -41,14 +40,28 @@ static bool find_limit(struct reader hello, enum limit limit, uint64_t *ret_valu
 	uint32_t count;
 
 	*ret_value = limit_table[limit].fallback;
-	if (!find_key(&hello, "limits"))
+	if (!remote_find_key(&hello, "limits"))
 		return false;
 	limits = hello;
 	if (reader_map(&limits, &count) < 0)
 		return false;
-	if (!find_key(&hello, limit_table[limit].name))
+	if (!remote_find_key(&hello, limit_table[limit].name))
 		return true;
 	return reader_uint(&hello, INT64_MAX, ret_value) == 0 && *ret_value > 0;
+}
+
+static bool has_feature(struct reader hello, const char *feature)
+{
+	const uint8_t *name;
+	uint32_t count;
+	size_t size;
+
+	if (!remote_find_key(&hello, "features") || reader_array(&hello, &count) < 0)
+		return false;
+	for (; count > 0 && reader_bytes(&hello, &name, &size) == 0; count--)
+		if (size == strlen(feature) && memcmp(name, feature, size) == 0)
+			return true;
+	return false;
 }
 
 int remote_hello(struct remote *remote)
@@ -71,6 +84,7 @@ int remote_hello(struct remote *remote)
 		!find_limit(response.result, LIMIT_MEMORY, &memory_size))
 		return -EPROTO;
 	remote->transfer_size = MIN(transfer_size, frame_size - REQUEST_HEADER_SIZE);
+	remote->has_rings = has_feature(response.result, "ring");
 	window_init(&remote->window, operation_count, memory_size);
 	return 0;
 }

@@ -42,15 +42,37 @@ static int read_response(const struct rpc_message *message, uint32_t opcode,
 	return 0;
 }
 
-static int end_operation(struct remote *remote, const struct rpc_message *message)
+/* The operation in flight that @msgid names; NULL: none. */
+static struct slot *find_slot(struct remote *remote, uint32_t msgid)
 {
 	struct slots *slots = &remote->base.slots;
-	struct slot *slot =
-		message->msgid < slots_count(slots) ? slots_at(slots, message->msgid) : NULL;
+	uint32_t index = msgid & ~REMOTE_RING_MSGID;
+	struct slot *slot = index < slots_count(slots) ? slots_at(slots, index) : NULL;
+
+	if (!slot || slot->state != SLOT_IN_FLIGHT || slot->marks & SLOT_HELD ||
+		!(slot->marks & SLOT_BY_RING) != !(msgid & REMOTE_RING_MSGID))
+		return NULL;
+	return slot;
+}
+
+/* What its response has released. */
+static void leave(struct remote *remote, struct slot *slot)
+{
+	window_leave(&remote->window, window_cost(remote_data_size(slot)));
+	if (slot->marks & SLOT_BY_RING) {
+		assert(remote->ring.in_flight > 0);
+		remote->ring.in_flight--;
+		slot->marks &= (uint8_t)~SLOT_BY_RING;
+	}
+}
+
+static int end_operation(struct remote *remote, const struct rpc_message *message)
+{
+	struct slot *slot = find_slot(remote, message->msgid);
 	struct codec_result result = {0};
 	enum op_result kind;
 
-	if (!slot || slot->state != SLOT_IN_FLIGHT || slot->marks & SLOT_HELD)
+	if (!slot)
 		return -EBADMSG;
 	kind = op_table[slot->opcode].result;
 	if (kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT) {
@@ -63,7 +85,7 @@ static int end_operation(struct remote *remote, const struct rpc_message *messag
 	}
 	if (read_response(message, slot->opcode, &result) < 0)
 		return -EBADMSG;
-	window_leave(&remote->window, window_cost(remote_data_size(slot)));
+	leave(remote, slot);
 	driver_end(&remote->base, slot, result.result);
 	return 0;
 }
@@ -82,7 +104,7 @@ static int end_control(struct remote *remote, const struct rpc_message *message)
 	return 0;
 }
 
-static int take_message(struct remote *remote, const uint8_t *frame, size_t size)
+static int take_frame(struct remote *remote, const uint8_t *frame, size_t size)
 {
 	struct rpc_message message;
 	const char *reason;
@@ -102,7 +124,7 @@ void remote_receive(struct remote *remote)
 	int r;
 
 	while ((r = connection_frame(&remote->connection, &frame, &size)) == 1) {
-		if (take_message(remote, frame, size) < 0) {
+		if (take_frame(remote, frame, size) < 0) {
 			r = -EBADMSG;
 			break;
 		}
@@ -112,4 +134,50 @@ void remote_receive(struct remote *remote)
 		remote_lose(remote);
 	else
 		remote_send_held(remote);
+}
+
+/* ---- by the ring ---- */
+
+/* Takes one response; what it ends is queued. */
+static int take_slot(struct remote *remote)
+{
+	struct queue_slot slot;
+
+	if (!queue_copy(&remote->ring.responses, &slot))
+		return -EBADMSG;
+	queue_advance(&remote->ring.responses);
+	return take_frame(remote, slot.frame, slot.size);
+}
+
+static void look_at_socket(struct remote *remote)
+{
+	remote->ring.looks = 0;
+	if (remote->connection.error == 0)
+		(void)connection_receive(&remote->connection, false);
+	remote_receive(remote);
+}
+
+unsigned remote_reap(struct proactor *proactor, struct proactor_entry *entries, unsigned count)
+{
+	struct remote *remote = container_of(proactor, struct remote, base);
+	struct queue *responses = &remote->ring.responses;
+	unsigned taken = 0;
+
+	(void)entries;
+	if (!remote_ring_is_open(&remote->ring) || remote->connection.error < 0)
+		return 0;
+	for (; taken < count && queue_has(responses); taken++)
+		if (take_slot(remote) < 0) {
+			remote_lose(remote);
+			break;
+		}
+	if (unlikely(remote->ring.sleeps))
+		remote_ring_end_sleep(&remote->ring);
+	if (taken > 0) {
+		queue_release(responses);
+		remote_send_held(remote);
+	}
+	if (++remote->ring.looks >= REMOTE_RING_LOOKS_MAX)
+		look_at_socket(remote);
+	return 0;
 }

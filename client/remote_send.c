@@ -81,6 +81,8 @@ int remote_send(struct remote *remote, const struct proactor_op *op, struct slot
 	window_enter(&remote->window, cost);
 	if (fd >= 0)
 		return remote_send_attach(remote, slot_index(slot), fd);
+	if (remote_ring_send(remote, op, slot))
+		return 0;
 	codec_pack_request(&pack, slot_index(slot), op);
 	return remote_finish_request(remote, &pack);
 }

@@ -12,7 +12,13 @@
 #include "base/list.h"
 #include "proto/limits.h"
 
-enum resource { RESOURCE_OPERATIONS, RESOURCE_FILES, RESOURCE_MEMORY, RESOURCE_COUNT };
+enum resource {
+	RESOURCE_OPERATIONS,
+	RESOURCE_FILES,
+	RESOURCE_MEMORY,
+	RESOURCE_SHARED_MEMORY,
+	RESOURCE_COUNT
+};
 
 struct account {
 	uint64_t used[RESOURCE_COUNT];

@@ -68,7 +68,7 @@ struct chunk *chunk_new(struct chunk_pool *pool, size_t size)
 	chunk->capacity = footprint;
 	chunk->head = chunk->tail = CHUNK_HEADROOM;
 	chunk->size_class = size_class;
-	chunk->fd = -EBADF;
+	chunk->fd_count = 0;
 	return chunk;
 }
 
@@ -80,7 +80,7 @@ struct chunk *chunk_free(struct chunk_pool *pool, struct chunk *chunk)
 		return NULL;
 	footprint = class_footprint(chunk->size_class);
 	assert(!list_linked(&chunk->link) && pool->used_bytes >= footprint);
-	assert(chunk->fd < 0);
+	assert(chunk->fd_count == 0);
 	pool->used_bytes -= footprint;
 	if (pool->kept_bytes + footprint > KEPT_BYTES_MAX) {
 		free(chunk);

@@ -15,7 +15,7 @@
 
 #include "base/list.h"
 
-enum { CHUNK_CLASS_COUNT = 15, CHUNK_SIZE_MIN = 4096, CHUNK_HEADROOM = 64 };
+enum { CHUNK_CLASS_COUNT = 15, CHUNK_SIZE_MIN = 4096, CHUNK_HEADROOM = 64, CHUNK_FDS_MAX = 3 };
 
 struct chunk {
 	struct list link;
@@ -23,7 +23,9 @@ struct chunk {
 	size_t head;
 	size_t tail;
 	uint32_t size_class;
-	int fd; /* rides on the first byte; taken off before the chunk is freed; -EBADF: none */
+	/* ride on the first byte; taken off before the chunk is freed */
+	int fds[CHUNK_FDS_MAX];
+	unsigned fd_count;
 	uint8_t bytes[];
 };
 

@@ -112,11 +112,35 @@ static enum outcome frame(struct session *session, const uint8_t *bytes, size_t 
 	return outcome;
 }
 
+void dispatch_fail(struct session *session, const char *reason)
+{
+	struct rpc_error error = {0};
+
+	rpc_error_set(&error, RPC_PARSE_ERROR, "%s", reason);
+	session->server->stats.sessions_failed++;
+	session_fail(session, &error);
+}
+
+bool dispatch_frame(struct session *session, const uint8_t *bytes, size_t size)
+{
+	struct scan scan;
+
+	scan_reset(&scan);
+	switch (scan_frame(&scan, bytes, size, &session->server->limits)) {
+	case SCAN_FRAME: break;
+	case SCAN_MORE: dispatch_fail(session, "a frame does not end in its slot"); return false;
+	case SCAN_BAD: dispatch_fail(session, scan.reason); return false;
+	}
+	if (frame(session, bytes, scan.size) == FRAME_DONE)
+		return true;
+	session_stall(session);
+	return false;
+}
+
 void dispatch(struct session *session)
 {
 	struct server *server = session->server;
 	struct inbox *inbox = &session->inbox;
-	struct rpc_error error = {0};
 	unsigned count = 0;
 
 	while (session->state != SESSION_CLOSING && !session->outbox.hurry &&
@@ -128,9 +152,7 @@ void dispatch(struct session *session)
 		if (result == SCAN_MORE)
 			return;
 		if (result == SCAN_BAD) {
-			rpc_error_set(&error, RPC_PARSE_ERROR, "%s", inbox->scan.reason);
-			server->stats.sessions_failed++;
-			session_fail(session, &error);
+			dispatch_fail(session, inbox->scan.reason);
 			return;
 		}
 		if (frame(session, bytes, inbox->scan.size) == FRAME_STALLED) {

@@ -1,7 +1,9 @@
 /*
- * Dispatch: from the bytes in the inbox to calls.
+ * Dispatch: from bytes, in the inbox or in a slot of the ring, to calls.
  */
 #pragma once
+
+#include "base/def.h"
 
 struct session;
 
@@ -11,3 +13,12 @@ struct session;
  * frame that met it stays, and is tried again), or it has failed.
  */
 void dispatch(struct session *session);
+
+/*
+ * Does what a frame of @size bytes asks for, which came by the ring. False: the session is stalled,
+ * the frame is to be tried again; or it has failed.
+ */
+bool dispatch_frame(struct session *session, const uint8_t *bytes, size_t size);
+
+/* The session cannot be followed any further, for this reason. */
+void dispatch_fail(struct session *session, const char *reason);

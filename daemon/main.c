@@ -97,6 +97,7 @@ static int serve(struct listener *listener, struct proactor *proactor,
 	struct server_options settings = {
 		.listen_fd = listener->fd,
 		.drain_ns = options->drain_ns,
+		.spin_ns = options->spin_ns,
 		.limits = options->limits,
 	};
 	struct server server;

@@ -113,11 +113,11 @@ static bool detach(struct session *session, const struct rpc_message *message,
 	files_remove(file);
 	session->server->stats.files_closed++;
 	/*
-	 * it counts as a file of the session until it has gone: reply_end_with_fd() has the charge
+	 * it counts as a file of the session until it has gone: reply_end_with_fds() has the charge
 	 */
 	pack = reply_begin(session, message->msgid);
 	pack_nil(&pack);
-	reply_end_with_fd(session, &pack, fd);
+	reply_end_with_fds(session, &pack, &fd, 1);
 	return true;
 }
 
@@ -138,6 +138,75 @@ static bool cancel(struct session *session, const struct rpc_message *message,
 		return false;
 	}
 	reply_nil(session, message->msgid);
+	return true;
+}
+
+/* Charges what a ring of @entries takes: its memory, and its descriptors until they have gone. */
+static bool charge_ring(struct session *session, uint32_t entries, struct rpc_error *error)
+{
+	const struct limits *limits = &session->server->limits;
+	struct shortage shortage;
+
+	if (account_charge(&session->account, session->user, limits, RESOURCE_SHARED_MEMORY,
+		    queue_memory_size(entries), &shortage)) {
+		if (account_charge(&session->account, session->user, limits, RESOURCE_FILES,
+			    RING_FD_COUNT, &shortage))
+			return true;
+		account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY,
+			queue_memory_size(entries));
+	}
+	rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
+	return false;
+}
+
+static bool read_entries(const struct rpc_message *message, uint32_t *ret_entries,
+	struct rpc_error *error)
+{
+	struct reader params = message->params;
+	int64_t entries = QUEUE_ENTRIES_DEFAULT;
+	struct value value;
+
+	if (message->param_count > 0 &&
+		(reader_next(&params, &value) < 0 ||
+			(value.token.type != TOKEN_NIL &&
+				(!value_int(&value, QUEUE_ENTRIES_MIN, QUEUE_ENTRIES_MAX,
+					 &entries) ||
+					(entries & (entries - 1)) != 0)))) {
+		method_error_param(METHOD_RING, 0, "a power of two from 8 to 4096", error);
+		return false;
+	}
+	*ret_entries = (uint32_t)entries;
+	return true;
+}
+
+static bool ring(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
+{
+	int fds[RING_FD_COUNT], r;
+	uint32_t entries;
+	struct pack pack;
+
+	if (!read_entries(message, &entries, error))
+		return false;
+	if (session->ring) {
+		rpc_error_set(error, EEXIST, "ring: the session has one");
+		return false;
+	}
+	if (!charge_ring(session, entries, error))
+		return false;
+	r = ring_new(session, entries, fds);
+	if (r < 0) {
+		account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY,
+			queue_memory_size(entries));
+		account_release(&session->account, session->user, RESOURCE_FILES, RING_FD_COUNT);
+		rpc_error_set(error, -r, "ring");
+		return false;
+	}
+	pack = reply_begin(session, message->msgid);
+	pack_map(&pack, 2);
+	pack_pair_uint(&pack, "entries", entries);
+	pack_pair_uint(&pack, "size", queue_memory_size(entries));
+	reply_end_with_fds(session, &pack, fds, RING_FD_COUNT);
 	return true;
 }
 
@@ -163,6 +232,7 @@ bool methods_call(struct session *session, enum method method, const struct rpc_
 	case METHOD_ATTACH: return attach(session, message, error);
 	case METHOD_DETACH: return detach(session, message, error);
 	case METHOD_CANCEL: return cancel(session, message, error);
+	case METHOD_RING: return ring(session, message, error);
 	case METHOD_STATS:
 	case METHOD_SESSIONS: return report(session, message, method);
 	case METHOD_COUNT: break;

@@ -261,6 +261,7 @@ enum operation_start operation_start(struct session *session, const struct op_in
 	operation->file = NULL;
 	operation->chunk = NULL;
 	operation->file_charged = false;
+	operation->by_ring = session->ring && session->ring->answers;
 	operation->op = (struct proactor_op){.opcode = (uint32_t)(info - op_table)};
 	result = prepare(operation, info, message, error);
 	if (result == OPERATION_STARTED &&

@@ -20,6 +20,7 @@ struct operation {
 	struct file *file;   /* that it acts on, or NULL */
 	struct chunk *chunk; /* its data, or NULL */
 	bool file_charged;   /* it may make a file, and that is paid for */
+	bool by_ring;        /* where it came, and is answered, as far as that fits */
 	struct proactor_op op;
 	union {
 		struct proactor_address address;

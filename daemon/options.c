@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/spin.h"
 #include "driver/proactor.h"
 
 enum option_id {
@@ -32,7 +33,12 @@ static const struct {
 #undef OPTION
 };
 
-enum { DRAIN_SECONDS_DEFAULT = 5, DRAIN_SECONDS_MAX = 86400, SOCKET_MODE_DEFAULT = 0600 };
+enum {
+	DRAIN_SECONDS_DEFAULT = 5,
+	DRAIN_SECONDS_MAX = 86400,
+	SOCKET_MODE_DEFAULT = 0600,
+	SPIN_US_MAX = 1000000
+};
 
 static void print_help(void)
 {
@@ -163,6 +169,11 @@ static bool parse_one(struct options *options, enum option_id id, const char *ar
 			return wrong(id, argument, "a number of seconds from 0 to 86400");
 		options->drain_ns = number * NSEC_PER_SEC;
 		return true;
+	case OPTION_SPIN_US:
+		if (!parse_number(argument, 10, SPIN_US_MAX, &number))
+			return wrong(id, argument, "a number of microseconds from 0 to 1000000");
+		options->spin_ns = number * NSEC_PER_USEC;
+		return true;
 	case OPTION_LOG_LEVEL: return parse_log_level(argument);
 	default: return true;
 	}
@@ -205,6 +216,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		.socket_group = (gid_t)-1,
 		.driver = PROACTOR_DRIVER_AUTO,
 		.drain_ns = DRAIN_SECONDS_DEFAULT * NSEC_PER_SEC,
+		.spin_ns = SPIN_US_DEFAULT * NSEC_PER_USEC,
 	};
 	limits_init(&options->limits);
 	build(longs, shorts);

@@ -11,6 +11,7 @@ struct options {
 	gid_t socket_group; /* -1: left as it is */
 	uint32_t driver;    /* enum proactor_driver */
 	uint64_t drain_ns;
+	uint64_t spin_ns;
 	struct limits limits;
 };
 

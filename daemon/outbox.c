@@ -63,7 +63,7 @@ void outbox_append_chunk(struct session *session, struct chunk *chunk)
 {
 	struct outbox *outbox = &session->outbox;
 
-	if (chunk_size(chunk) <= COPY_SIZE_MAX && chunk->fd < 0) {
+	if (chunk_size(chunk) <= COPY_SIZE_MAX && chunk->fd_count == 0) {
 		(void)outbox_append(session, chunk->bytes + chunk->head, chunk_size(chunk));
 		session_give_chunk(session, chunk);
 		return;
@@ -75,17 +75,18 @@ void outbox_append_chunk(struct session *session, struct chunk *chunk)
 
 /* ---- sending ---- */
 
-static void put_fd(struct outbox *outbox, int fd)
+static void put_fds(struct outbox *outbox, const struct chunk *chunk)
 {
+	const size_t size = sizeof(chunk->fds[0]) * chunk->fd_count;
 	struct cmsghdr *header;
 
 	outbox->message.msg_control = outbox->control;
-	outbox->message.msg_controllen = sizeof(outbox->control);
+	outbox->message.msg_controllen = CMSG_SPACE(size);
 	header = CMSG_FIRSTHDR(&outbox->message);
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	header->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(header), chunk->fds, size);
 }
 
 static void collect(struct outbox *outbox)
@@ -95,10 +96,10 @@ static void collect(struct outbox *outbox)
 
 	outbox->message = (struct msghdr){.msg_iov = outbox->pieces};
 	list_for_each_entry (chunk, &outbox->chunks, link) {
-		if (count == OUTBOX_CHUNKS_PER_SEND || (count > 0 && chunk->fd >= 0))
+		if (count == OUTBOX_CHUNKS_PER_SEND || (count > 0 && chunk->fd_count > 0))
 			break;
-		if (chunk->fd >= 0)
-			put_fd(outbox, chunk->fd);
+		if (chunk->fd_count > 0)
+			put_fds(outbox, chunk);
 		outbox->pieces[count++] = (struct iovec){
 			.iov_base = chunk->bytes + chunk->head,
 			.iov_len = chunk_size(chunk),
@@ -133,8 +134,8 @@ static void consume(struct session *session, size_t size)
 		struct chunk *chunk = first_chunk(outbox);
 		size_t part = MIN(size, chunk_size(chunk));
 
-		/* the descriptor went with the first byte */
-		session_give_fd(session, TAKE_FD(chunk->fd));
+		/* they went with the first byte */
+		session_give_fds(session, chunk);
 		chunk->head += part;
 		size -= part;
 		if (chunk_size(chunk) == 0) {

@@ -2,8 +2,8 @@
  * The outbox: what is to go out to a client, as a queue of chunks, and the one send that carries
  * many of them.
  *
- * Small answers are collected in a chunk; data goes in the chunk that the operation filled. A
- * descriptor rides on the first byte of its chunk, so that a send never begins after it.
+ * Small answers are collected in a chunk; data goes in the chunk that the operation filled.
+ * Descriptors ride on the first byte of their chunk, so that a send never begins after it.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct outbox {
 
 	struct msghdr message;
 	struct iovec pieces[OUTBOX_CHUNKS_PER_SEND];
-	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int))];
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int) * CHUNK_FDS_MAX)];
 };
 
 void outbox_init(struct outbox *outbox);

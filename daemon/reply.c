@@ -16,13 +16,24 @@ struct pack reply_begin(struct session *session, uint32_t msgid)
 	return pack;
 }
 
+/* Where a frame of @size bytes is to go: back where the request came from, as far as it fits. */
+static bool goes_by_ring(const struct session *session, size_t size)
+{
+	return session->ring && session->ring->answers && size <= QUEUE_FRAME_SIZE_MAX;
+}
+
+static bool put(struct session *session, const struct buffer *frame)
+{
+	if (goes_by_ring(session, buffer_size(frame)))
+		return ring_put(session->ring, buffer_bytes(frame), buffer_size(frame));
+	return outbox_append(session, buffer_bytes(frame), buffer_size(frame));
+}
+
 void reply_end(struct session *session, struct pack *pack)
 {
 	/* an answer that cannot be given leaves the client waiting for ever: better to close */
-	if (pack->failed)
+	if (pack->failed || !put(session, pack->buffer))
 		session_close(session);
-	else
-		(void)outbox_append(session, buffer_bytes(pack->buffer), buffer_size(pack->buffer));
 }
 
 void reply_nil(struct session *session, uint32_t msgid)
@@ -33,14 +44,15 @@ void reply_nil(struct session *session, uint32_t msgid)
 	reply_end(session, &pack);
 }
 
-void reply_end_with_fd(struct session *session, struct pack *pack, int fd)
+void reply_end_with_fds(struct session *session, struct pack *pack, const int *fds, unsigned count)
 {
 	struct chunk *chunk = pack->failed
 		? NULL
 		: chunk_new(&session->server->chunks, buffer_size(pack->buffer));
 
 	if (!chunk) {
-		session_give_fd(session, fd);
+		for (unsigned i = 0; i < count; i++)
+			session_give_fd(session, fds[i]);
 		session_close(session);
 		return;
 	}
@@ -48,7 +60,8 @@ void reply_end_with_fd(struct session *session, struct pack *pack, int fd)
 	account_force(&session->account, session->user, RESOURCE_MEMORY, chunk->capacity);
 	memcpy(chunk->bytes + chunk->tail, buffer_bytes(pack->buffer), buffer_size(pack->buffer));
 	chunk->tail += buffer_size(pack->buffer);
-	chunk->fd = fd;
+	chunk->fd_count = count;
+	memcpy(chunk->fds, fds, count * sizeof(fds[0]));
 	outbox_append_chunk(session, chunk);
 }
 
@@ -73,7 +86,13 @@ static void reply_bytes(struct operation *operation, struct pack *pack, int64_t 
 	chunk->tail = chunk->head + (size_t)result;
 	chunk->head -= header_size;
 	memcpy(chunk->bytes + chunk->head, buffer_bytes(pack->buffer), header_size);
-	outbox_append_chunk(operation->session, chunk);
+	if (!goes_by_ring(operation->session, chunk_size(chunk))) {
+		outbox_append_chunk(operation->session, chunk);
+		return;
+	}
+	if (!ring_put(operation->session->ring, chunk->bytes + chunk->head, chunk_size(chunk)))
+		session_close(operation->session);
+	session_give_chunk(operation->session, chunk);
 }
 
 static void set_error(const struct operation *operation, int code, struct rpc_error *error)
@@ -86,7 +105,7 @@ static void set_error(const struct operation *operation, int code, struct rpc_er
 		rpc_error_set(error, code, "%s", name);
 }
 
-void reply_operation(struct operation *operation, int64_t result)
+static void reply_outcome(struct operation *operation, int64_t result)
 {
 	uint32_t msgid = (uint32_t)operation->node.key;
 	struct rpc_error error = {0};
@@ -103,4 +122,15 @@ void reply_operation(struct operation *operation, int64_t result)
 		reply_bytes(operation, &pack, result);
 	else
 		reply_end(operation->session, &pack);
+}
+
+void reply_operation(struct operation *operation, int64_t result)
+{
+	struct ring *ring = operation->session->ring;
+
+	if (operation->by_ring)
+		ring->answers = true;
+	reply_outcome(operation, result);
+	if (operation->by_ring)
+		ring->answers = false;
 }

@@ -16,8 +16,12 @@ void reply_end(struct session *session, struct pack *pack);
 /* A success without a result. */
 void reply_nil(struct session *session, uint32_t msgid);
 
-/* As reply_end(), with a descriptor that rides on it and is closed when it has gone. */
-void reply_end_with_fd(struct session *session, struct pack *pack, int fd);
+/*
+ * As reply_end(), by the socket, with @count descriptors (up to CHUNK_FDS_MAX) that ride on it and
+ * are closed when it has gone. Each counts as a file of the session until then: the charge is
+ * handed over.
+ */
+void reply_end_with_fds(struct session *session, struct pack *pack, const int *fds, unsigned count);
 
 /* How @operation ended. Data moves from its chunk to the outbox. */
 void reply_operation(struct operation *operation, int64_t result);

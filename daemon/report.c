@@ -31,8 +31,9 @@ void report_hello(struct pack *pack, const struct server *server)
 	pack_pair_str(pack, "driver", proactor_driver_name(server->loop.proactor));
 	pack_pair_str(pack, "driver_reason", proactor_driver_reason(server->loop.proactor));
 	pack_str(pack, "features");
-	pack_array(pack, 1);
+	pack_array(pack, 2);
 	pack_str(pack, "fds");
+	pack_str(pack, "ring");
 	pack_str(pack, "limits");
 	method_pack_limits(pack, &server->limits);
 }
@@ -79,7 +80,8 @@ void report_stats(struct pack *pack, const struct server *server)
 	PACK_GROUP(pack, "sessions", {"open", server->session_count},
 		{"accepted", stats->sessions_accepted}, {"ended", stats->sessions_ended},
 		{"refused", stats->sessions_refused}, {"failed", stats->sessions_failed},
-		{"stalls", stats->stalls}, {"accept_errors", stats->accept_errors});
+		{"stalls", stats->stalls}, {"accept_errors", stats->accept_errors},
+		{"doorbells", stats->doorbells}, {"wakes", stats->wakes});
 	PACK_GROUP(pack, "operations", {"submitted", stats->operations_submitted},
 		{"completed", stats->operations_completed},
 		{"cancelled", stats->operations_cancelled},
@@ -89,6 +91,7 @@ void report_stats(struct pack *pack, const struct server *server)
 		{"open", stats->files_opened - stats->files_closed},
 		{"fds_unasked", stats->fds_unasked});
 	PACK_GROUP(pack, "memory", {"charged_bytes", used.used[RESOURCE_MEMORY]},
+		{"shared_bytes", used.used[RESOURCE_SHARED_MEMORY]},
 		{"kept_bytes", server->chunks.kept_bytes});
 	PACK_GROUP(pack, "messages", {"requests", stats->requests},
 		{"refused", stats->requests_refused},

@@ -15,6 +15,7 @@
 #include "daemon/acceptor.h"
 #include "daemon/notify.h"
 #include "daemon/operation.h"
+#include "daemon/ring.h"
 #include "daemon/session.h"
 
 /* Freed chunks beyond this are given back to the system when a session ends. */
@@ -124,6 +125,9 @@ int server_init(struct server *server, struct proactor *proactor,
 	server->dirty = LIST_INIT(server->dirty);
 	server->stalled = LIST_INIT(server->stalled);
 	server->waiting = LIST_INIT(server->waiting);
+	server->awake_rings = LIST_INIT(server->awake_rings);
+	server->dirty_rings = LIST_INIT(server->dirty_rings);
+	spin_init(&server->spin, options->spin_ns);
 	loop_init(&server->loop, proactor);
 	server->stats.started_ns = server->loop.now_ns;
 	chunk_pool_init(&server->chunks);
@@ -231,6 +235,8 @@ static void try_stalled(struct server *server)
 	while ((link = list_pop(&stalled))) {
 		struct session *session = list_entry(link, struct session, stalled_link);
 
+		if (session->ring)
+			ring_resume(session->ring);
 		inbox_resume(session);
 		session_progress(session);
 	}
@@ -265,13 +271,16 @@ static bool is_over(const struct server *server)
 
 static int turn(struct server *server)
 {
-	int r = loop_turn(&server->loop, list_empty(&server->waiting));
+	bool may_block = list_empty(&server->waiting) && rings_may_sleep(server);
+	int r = loop_turn(&server->loop, may_block);
 
 	if (r < 0)
 		return r;
 	go_on_waiting(server);
 	try_stalled(server);
+	rings_turn(server);
 	flush_dirty(server);
+	rings_flush(server);
 	return 0;
 }
 

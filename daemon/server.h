@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/slab.h"
+#include "base/spin.h"
 #include "daemon/chunk.h"
 #include "daemon/loop.h"
 #include "daemon/stats.h"
@@ -29,6 +30,7 @@ enum server_state {
 struct server_options {
 	int listen_fd; /* the server's from server_init() on */
 	uint64_t drain_ns;
+	uint64_t spin_ns; /* how long to look at rings before sleeping; 0: not at all */
 	struct limits limits;
 };
 
@@ -44,10 +46,13 @@ struct server {
 	uint64_t session_count;
 	uint64_t last_session_id;
 	struct list users;
-	struct list dirty;   /* sessions with something to send */
-	struct list stalled; /* sessions that are not read from until there is room */
-	struct list waiting; /* sessions with calls that wait for their next turn */
-	bool room_made;      /* something was released since the stalled ones were tried */
+	struct list dirty;       /* sessions with something to send */
+	struct list stalled;     /* sessions that are not read from until there is room */
+	struct list waiting;     /* sessions with calls that wait for their next turn */
+	struct list awake_rings; /* that are looked at each turn */
+	struct list dirty_rings; /* whose clients may have to be woken */
+	struct spin spin;
+	bool room_made; /* something was released since the stalled ones were tried */
 
 	int64_t listener;                /* file; -1: closed */
 	struct proactor_address address; /* of the listener */

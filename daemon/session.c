@@ -144,10 +144,16 @@ void session_give_fd(struct session *session, int fd)
 	account_release(&session->account, session->user, RESOURCE_FILES, 1);
 }
 
+void session_give_fds(struct session *session, struct chunk *chunk)
+{
+	while (chunk->fd_count > 0)
+		session_give_fd(session, chunk->fds[--chunk->fd_count]);
+}
+
 struct chunk *session_give_chunk(struct session *session, struct chunk *chunk)
 {
 	if (chunk) {
-		session_give_fd(session, TAKE_FD(chunk->fd));
+		session_give_fds(session, chunk);
 		account_release(&session->account, session->user, RESOURCE_MEMORY, chunk->capacity);
 		session->server->room_made = true;
 	}
@@ -215,6 +221,8 @@ void session_close(struct session *session)
 	loop_cancel(session_loop(session), &session->inbox.receiving);
 	loop_cancel(session_loop(session), &session->inbox.watching);
 	loop_cancel(session_loop(session), &session->outbox.sending);
+	if (session->ring)
+		ring_close(session->ring);
 	operation_cancel_all(session);
 }
 
@@ -232,6 +240,15 @@ static void close_files(struct session *session)
 	}
 }
 
+static void free_ring(struct session *session)
+{
+	if (!session->ring)
+		return;
+	account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY,
+		session->ring->memory.size);
+	session->ring = ring_free(session->ring);
+}
+
 static void free_session(struct session *session)
 {
 	struct server *server = session->server;
@@ -239,6 +256,7 @@ static void free_session(struct session *session)
 	assert(!list_linked(&session->dirty_link) && !list_linked(&session->stalled_link) &&
 		!list_linked(&session->turn_link));
 	outbox_clear(session);
+	free_ring(session);
 	close_files(session);
 	loop_close(&server->loop, session->socket);
 	inbox_deinit(session);
@@ -253,10 +271,10 @@ static void free_session(struct session *session)
 void session_progress(struct session *session)
 {
 	if (session->state == SESSION_DRAINING && list_empty(&session->operations) &&
-		session->outbox.size == 0)
+		session->outbox.size == 0 && !ring_has_backlog(session->ring))
 		session_close(session);
 	if (session->state == SESSION_CLOSING && list_empty(&session->operations) &&
 		!session->inbox.receiving.pending && !session->inbox.watching.pending &&
-		!session->outbox.sending.pending)
+		!session->outbox.sending.pending && !ring_is_pending(session->ring))
 		free_session(session);
 }

@@ -20,6 +20,7 @@
 #include "daemon/files.h"
 #include "daemon/inbox.h"
 #include "daemon/outbox.h"
+#include "daemon/ring.h"
 #include "daemon/server.h"
 #include "proto/rpc.h"
 
@@ -48,6 +49,7 @@ struct session {
 	struct list operations; /* all in flight */
 	struct inbox inbox;
 	struct outbox outbox;
+	struct ring *ring; /* NULL: it has none */
 
 	uint64_t submitted;
 	uint64_t completed;
@@ -100,6 +102,9 @@ struct chunk *session_give_chunk(struct session *session, struct chunk *chunk);
  * Closes a descriptor that was on its way to the client, and releases the file it was charged as.
  */
 void session_give_fd(struct session *session, int fd);
+
+/* As above, all that ride on @chunk. */
+void session_give_fds(struct session *session, struct chunk *chunk);
 
 /* Whether the answers that the client has not read yet leave room for more. */
 bool session_has_memory(const struct session *session);

@@ -98,6 +98,11 @@ bool handle_begin_sleep(struct proactor_handle *handle)
 	return atomic_compare_exchange_strong(&handle->state, &state, ASLEEP) || state == ASLEEP;
 }
 
+bool handle_was_rung(const struct proactor_handle *handle)
+{
+	return atomic_load_explicit(&handle->state, memory_order_relaxed) != ASLEEP;
+}
+
 bool handle_end_sleep(struct proactor_handle *handle)
 {
 	return atomic_exchange(&handle->state, AWAKE) == NOTIFIED;

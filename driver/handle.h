@@ -37,6 +37,9 @@ struct proactor_handle *handle_reference(struct proactor_handle *handle);
 /* Before the driver sleeps. False: there was a notification or a wake-up, do not sleep. */
 bool handle_begin_sleep(struct proactor_handle *handle);
 
+/* Whether the sleep that has begun is to end: there was a notification or a wake-up meanwhile. */
+bool handle_was_rung(const struct proactor_handle *handle);
+
 /*
  * After it. True: there was a notification, which is herewith consumed. What others did before they
  * notified or woke is seen from here on.

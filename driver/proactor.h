@@ -432,7 +432,12 @@ struct proactor_options {
 	uint32_t sqpoll_idle_ms;   /* 0: the kernel's default, 1 s */
 	uint32_t sqpoll_cpu;
 	int32_t eventfd;
+	/* how long a wait looks at what it shares with the daemon before it sleeps, where there are
+	 * two processors; 0: 50; PROACTOR_SPIN_NEVER */
+	uint32_t spin_us;
 };
+
+#define PROACTOR_SPIN_NEVER UINT32_MAX
 
 /*
  * Makes a proactor (seed: `ProactorBuilder::build`). @options may be NULL for the defaults.
@@ -468,8 +473,8 @@ int proactor_threads_new(struct proactor_threads **ret_threads, uint32_t thread_
 struct proactor_threads *proactor_threads_free(struct proactor_threads *threads);
 
 /*
- * Which driver this is ("io_uring", "epoll", "unix:/run/proactord/socket"). Valid as long as the
- * proactor.
+ * Which driver this is ("io_uring", "epoll", "unix:/run/proactord/socket", with " (ring)" after it
+ * where the daemon shares one). Valid as long as the proactor.
  */
 const char *proactor_driver_name(const struct proactor *proactor);
 

@@ -26,6 +26,7 @@ enum slot_mark {
 	SLOT_AGAIN = 8,     /* a further shot of a multishot operation is being pushed */
 	SLOT_WAITS = 16,    /* the front has it, not the driver: see extra.h */
 	SLOT_MISSED = 32,   /* the driver asked it to end, perhaps in vain: its own business */
+	SLOT_BY_RING = 64,  /* it went to the daemon by a shared ring: the driver's business */
 };
 
 struct extra;

@@ -81,7 +81,9 @@ START_TEST(environment_chooses_the_driver)
 	snprintf(value, sizeof(value), "%s%s", engine->environment_prefix, engine_socket);
 	setenv("PROACTOR_DRIVER", value, 1);
 	must(proactor_new(&proactor, NULL));
-	ck_assert_str_eq(proactor_driver_name(proactor), value);
+	/* the daemon's may say more */
+	ck_assert_msg(strncmp(proactor_driver_name(proactor), value, strlen(value)) == 0, "%s",
+		proactor_driver_name(proactor));
 	ck_assert_str_eq(proactor_driver_reason(proactor), "");
 	stop(proactor);
 	setenv("PROACTOR_DRIVER", "abacus", 1);

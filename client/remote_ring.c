@@ -1,0 +1,269 @@
+/* The remote driver's ring. See remote_ring.h. */
+#include "client/remote_ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "client/call.h"
+#include "client/remote.h"
+
+#define RING_TIMEOUT_NS (10 * NSEC_PER_SEC)
+enum { LOOKS_PER_CLOCK = 16 };
+
+/* ---- beginning and end ---- */
+
+/* That an access beyond the end cannot happen, whoever sent it. */
+static int check_memory(int fd, size_t size)
+{
+	struct stat stat;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &stat) < 0 || stat.st_size < 0 ||
+		(uint64_t)stat.st_size < size)
+		return -EPROTO;
+	return 0;
+}
+
+static bool spins_with(const struct connection *connection)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+		spin_pays(peer.pid);
+}
+
+static int map(struct remote_ring *ring, int fd, uint32_t entries)
+{
+	size_t size = queue_memory_size(entries);
+	void *memory;
+	int r = check_memory(fd, size);
+
+	if (r < 0)
+		return r;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	ring->memory = memory;
+	ring->size = size;
+	ring->requests = queue_of(memory, entries, /* is_responses= */ false);
+	ring->responses = queue_of(memory, entries, /* is_responses= */ true);
+	return 0;
+}
+
+static int take_fds(struct connection *connection, struct remote_ring *ring, int *ret_memory_fd)
+{
+	int r = connection_take_fd(connection, ret_memory_fd);
+
+	if (r >= 0)
+		r = connection_take_fd(connection, &ring->doorbell_fd);
+	if (r >= 0)
+		r = connection_take_fd(connection, &ring->wake_fd);
+	return r;
+}
+
+static bool entries_valid(uint64_t entries)
+{
+	return entries >= QUEUE_ENTRIES_MIN && entries <= QUEUE_ENTRIES_MAX &&
+		(entries & (entries - 1)) == 0;
+}
+
+int remote_ring_open(struct remote *remote, uint64_t spin_ns)
+{
+	struct remote_ring *ring = &remote->ring;
+	_cleanup_(fd_closep) int memory_fd = -EBADF;
+	struct rpc_message response;
+	struct rpc_error error;
+	uint64_t entries;
+	int r = call_run(&remote->connection, "ring", NULL, 0, clock_now_ns() + RING_TIMEOUT_NS,
+		&response, &error);
+
+	if (r < 0)
+		return r;
+	if (error.code != 0)
+		return 0; /* not for us, over a quota: the socket will do */
+	ring->doorbell_fd = ring->wake_fd = -EBADF;
+	r = take_fds(&remote->connection, ring, &memory_fd);
+	if (r >= 0 &&
+		(!remote_find_key(&response.result, "entries") ||
+			reader_uint(&response.result, QUEUE_ENTRIES_MAX, &entries) < 0 ||
+			!entries_valid(entries)))
+		r = -EPROTO;
+	if (r >= 0)
+		r = map(ring, memory_fd, (uint32_t)entries);
+	spin_init(&ring->spin, spins_with(&remote->connection) ? spin_ns : 0);
+	if (r < 0) {
+		fd_close(ring->doorbell_fd);
+		fd_close(ring->wake_fd);
+	}
+	return r;
+}
+
+void remote_ring_close(struct remote_ring *ring)
+{
+	if (!remote_ring_is_open(ring))
+		return;
+	(void)munmap(ring->memory, ring->size);
+	fd_close(ring->doorbell_fd);
+	fd_close(ring->wake_fd);
+	buffer_deinit(&ring->backlog);
+	*ring = (struct remote_ring){0};
+}
+
+/* ---- requests ---- */
+
+int remote_ring_put(struct remote_ring *ring, const void *frame, size_t size)
+{
+	struct queue_slot slot = {.size = (uint8_t)size};
+
+	if (likely(buffer_size(&ring->backlog) == 0 && queue_has_room(&ring->requests))) {
+		queue_put(&ring->requests, frame, size);
+		return 0;
+	}
+	memcpy(slot.frame, frame, size);
+	return buffer_append(&ring->backlog, &slot, sizeof(slot));
+}
+
+static void put_backlog(struct remote_ring *ring)
+{
+	while (buffer_size(&ring->backlog) > 0 && queue_has_room(&ring->requests)) {
+		const struct queue_slot *slot =
+			(const struct queue_slot *)buffer_bytes(&ring->backlog);
+
+		queue_put(&ring->requests, slot->frame, slot->size);
+		buffer_consume(&ring->backlog, sizeof(*slot));
+	}
+}
+
+void remote_ring_flush(struct remote_ring *ring)
+{
+	bool wakes;
+
+	put_backlog(ring);
+	if (buffer_size(&ring->backlog) > 0) {
+		queue_await_room(&ring->requests);
+		put_backlog(ring);
+	}
+	wakes = queue_must_wake(&ring->requests);
+	/* both are asked: each answer is given once */
+	wakes = queue_was_full(&ring->responses) || wakes;
+	if (wakes)
+		(void)!write(ring->doorbell_fd, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+/* What carries more than a slot holds is not packed first to find that out. */
+static bool may_fit(const struct proactor_op *op)
+{
+	for (const struct op_param *param = op_table[op->opcode].params; param->name; param++) {
+		if (param->kind == OP_KIND_PATH)
+			return false;
+		/* memory and its size stand at the same place in all */
+		if (param->kind == OP_KIND_DATA && op->write.size > QUEUE_FRAME_SIZE_MAX)
+			return false;
+	}
+	return true;
+}
+
+bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot)
+{
+	struct remote_ring *ring = &remote->ring;
+	struct pack pack = pack_into(&remote->scratch);
+
+	if (!remote_ring_is_open(ring) || !may_fit(op))
+		return false;
+	buffer_clear(&remote->scratch);
+	codec_pack_request(&pack, slot_index(slot) | REMOTE_RING_MSGID, op);
+	if (pack.failed || buffer_size(&remote->scratch) > QUEUE_FRAME_SIZE_MAX ||
+		remote_ring_put(ring, buffer_bytes(&remote->scratch),
+			buffer_size(&remote->scratch)) < 0)
+		return false;
+	slot->marks |= SLOT_BY_RING;
+	ring->in_flight++;
+	return true;
+}
+
+int remote_ring_cancel(struct remote *remote, uint32_t msgid, uint32_t slot_index)
+{
+	struct pack pack = pack_into(&remote->scratch);
+
+	buffer_clear(&remote->scratch);
+	rpc_pack_request(&pack, msgid, "cancel", 1);
+	pack_uint(&pack, slot_index | REMOTE_RING_MSGID);
+	if (pack.failed)
+		return -ENOMEM;
+	return remote_ring_put(&remote->ring, buffer_bytes(&remote->scratch),
+		buffer_size(&remote->scratch));
+}
+
+/* ---- waiting ---- */
+
+bool remote_ring_begin_sleep(struct remote_ring *ring)
+{
+	if (!queue_begin_sleep(&ring->responses)) {
+		queue_end_sleep(&ring->responses);
+		return false;
+	}
+	/* what the daemon waits for it hears of now at the latest */
+	remote_ring_flush(ring);
+	return ring->sleeps = true;
+}
+
+void remote_ring_end_sleep(struct remote_ring *ring)
+{
+	uint64_t count;
+
+	ring->sleeps = false;
+	queue_end_sleep(&ring->responses);
+	(void)!read(ring->wake_fd, &count, sizeof(count));
+}
+
+static bool is_rung(const struct proactor *proactor)
+{
+	return proactor->handle && handle_was_rung(proactor->handle);
+}
+
+static bool may_put_backlog(struct remote_ring *ring)
+{
+	return buffer_size(&ring->backlog) > 0 && queue_has_room(&ring->requests);
+}
+
+static bool spin(struct remote *remote, uint64_t deadline_ns)
+{
+	struct remote_ring *ring = &remote->ring;
+	uint64_t now_ns = clock_now_ns();
+
+	spin_found(&ring->spin, now_ns);
+	do {
+		for (unsigned i = 0; i < LOOKS_PER_CLOCK; i++) {
+			if (queue_has(&ring->responses) || may_put_backlog(ring))
+				return true;
+			spin_pause();
+		}
+		now_ns = clock_now_ns();
+	} while (now_ns < deadline_ns && !is_rung(&remote->base) &&
+		spin_continues(&ring->spin, now_ns));
+	return false;
+}
+
+bool remote_ring_looks(struct remote *remote, uint64_t deadline_ns)
+{
+	struct remote_ring *ring = &remote->ring;
+
+	if (queue_has(&ring->responses))
+		return true;
+	/* who waits for the socket gains nothing by looking elsewhere */
+	if (remote->window.operation_count > ring->in_flight ||
+		connection_has_output(&remote->connection))
+		return false;
+	/* who waits outside has to find the descriptors empty */
+	if (deadline_ns == 0)
+		return !remote->base.external_loop && !is_rung(&remote->base) &&
+			++ring->looks < REMOTE_RING_LOOKS_MAX;
+	return ring->in_flight > 0 && ring->spin.window_ns > 0 && spin(remote, deadline_ns);
+}

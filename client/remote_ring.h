@@ -1,0 +1,77 @@
+/*
+ * The remote driver's ring: requests and responses through memory shared with the daemon, beside
+ * the socket (proto/queue.h).
+ *
+ * Requests that fit a slot go by the ring, the others by the socket; a response may come by either,
+ * but what came by the ring was sent before what comes by the socket after it. The msgid says which
+ * way a request went (REMOTE_RING_MSGID): so a cancellation, which goes the same way, can never
+ * overtake the operation it is for, nor meet a later one.
+ *
+ * Requests for which there is no room wait in a backlog, in order. Nobody is woken before the
+ * caller polls.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/spin.h"
+#include "proto/queue.h"
+
+struct proactor_op;
+struct remote;
+struct slot;
+
+/* In the msgid of an operation that went by the ring; no index reaches it. */
+#define REMOTE_RING_MSGID (UINT32_C(1) << 30)
+
+/* The socket is looked at as well, though the ring never be empty: after so many looks there. */
+enum { REMOTE_RING_LOOKS_MAX = 64 };
+
+struct remote_ring {
+	void *memory; /* NULL: there is none */
+	size_t size;
+	struct queue requests;
+	struct queue responses;
+	struct buffer backlog; /* struct queue_slot each */
+	uint64_t in_flight;    /* operations that went this way */
+	struct spin spin;
+	bool sleeps;     /* begun, and not ended */
+	unsigned looks;  /* at the ring since the last at the socket */
+	int doorbell_fd; /* written where the daemon sleeps */
+	int wake_fd;     /* readable when it has woken us */
+};
+
+/*
+ * Asks the daemon for a ring, to be looked at for @spin_ns before sleeping. Where it has none, or not for us, there is none afterwards: 0. Else
+ * as call_run(), -EPROTO, -ENOMEM.
+ */
+int remote_ring_open(struct remote *remote, uint64_t spin_ns);
+
+/* Idempotent, also on a zeroed one. */
+void remote_ring_close(struct remote_ring *ring);
+
+static inline bool remote_ring_is_open(const struct remote_ring *ring)
+{
+	return ring->memory != NULL;
+}
+
+/* Puts a frame of up to QUEUE_FRAME_SIZE_MAX bytes, where room is or into the backlog. -ENOMEM. */
+int remote_ring_put(struct remote_ring *ring, const void *frame, size_t size);
+
+/* Sends @op, of @slot, by the ring where that is open and the request fits. False: it does not. */
+bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot);
+
+/* Asks for the operation of the slot with that index, which went by the ring, to end. -ENOMEM. */
+int remote_ring_cancel(struct remote *remote, uint32_t msgid, uint32_t slot_index);
+
+/* Tells the daemon, where it sleeps, of what was put and of room that was made. */
+void remote_ring_flush(struct remote_ring *ring);
+
+/*
+ * Looks for responses until there are some, somebody wakes the proactor, or it does not pay any
+ * more. True: there is no need to look elsewhere now.
+ */
+bool remote_ring_looks(struct remote *remote, uint64_t deadline_ns);
+
+/* Has the daemon write wake_fd. False: there is something to do, do not sleep. */
+bool remote_ring_begin_sleep(struct remote_ring *ring);
+void remote_ring_end_sleep(struct remote_ring *ring);
