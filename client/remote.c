@@ -58,59 +58,6 @@ void remote_lose(struct remote *remote)
 	end_all(remote);
 }
 
-/* ---- operations that are done with the caller's own rights ---- */
-
-static int open_here(const struct proactor_op *op)
-{
-	int fd = openat(AT_FDCWD, op->open.path, op->open.flags | O_CLOEXEC, op->open.mode);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int socket_here(const struct proactor_op *op)
-{
-	int fd = socket(op->socket.domain, op->socket.type | SOCK_CLOEXEC, op->socket.protocol);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int stat_here(const struct proactor_op *op)
-{
-	int flags = (int)op->stat.flags | (*op->stat.path ? 0 : AT_EMPTY_PATH);
-
-	return statx(AT_FDCWD, op->stat.path, flags, op->stat.mask, op->stat.stat) < 0 ? -errno : 0;
-}
-
-/* Makes the file of @fd, made for @slot, the daemon's. */
-static int donate(struct remote *remote, struct slot *slot, int fd, int64_t *ret_result)
-{
-	int r;
-
-	if (fd < 0) {
-		*ret_result = fd;
-		return PROACTOR_READY;
-	}
-	r = remote_send(remote, NULL, slot, fd);
-	return r < 0 ? r : PROACTOR_PENDING;
-}
-
-static bool is_done_here(const struct proactor_op *op)
-{
-	return (op->opcode == PROACTOR_OPEN && op->open.dir == PROACTOR_CWD) ||
-		op->opcode == PROACTOR_SOCKET ||
-		(op->opcode == PROACTOR_STAT && op->stat.dir == PROACTOR_CWD);
-}
-
-static int push_here(struct remote *remote, const struct proactor_op *op, struct slot *slot,
-	int64_t *ret_result)
-{
-	switch (op->opcode) {
-	case PROACTOR_OPEN: return donate(remote, slot, open_here(op), ret_result);
-	case PROACTOR_SOCKET: return donate(remote, slot, socket_here(op), ret_result);
-	default: *ret_result = stat_here(op); return PROACTOR_READY;
-	}
-}
-
 /* ---- starting and cancelling ---- */
 
 /* Keeps what the response is to be written to, and cuts the transfer to what the daemon takes. */
@@ -128,6 +75,9 @@ static void keep_outputs(const struct remote *remote, struct proactor_op *op, st
 		break;
 	case PROACTOR_ACCEPT: slot->address = op->accept.address; break;
 	case PROACTOR_STAT: slot->stat = op->stat.stat; break;
+	case PROACTOR_SPLICE: slot->space.size = (size_t)op->splice.size; break;
+	case PROACTOR_RENAME:
+	case PROACTOR_LINK: slot->lent = -1; break;
 	default: break;
 	}
 }
@@ -142,14 +92,15 @@ _Static_assert(offsetof(struct proactor_op, read.size) ==
 /* What is negative is no file, and on the wire not even a parameter. */
 static bool names_no_file(const struct proactor_op *op)
 {
-	const struct op_param *param = op_table[op->opcode].params;
-	int64_t file;
+	for (const struct op_param *param = op_table[op->opcode].params; param->name; param++) {
+		const int64_t *file = (const int64_t *)((const uint8_t *)op + param->offset);
 
-	/* a file or directory is always the first */
-	if (!param->name || (param->kind != OP_KIND_FILE && param->kind != OP_KIND_DIR))
-		return false;
-	memcpy(&file, (const uint8_t *)op + param->offset, sizeof(file));
-	return file < 0 && !(param->kind == OP_KIND_DIR && file == PROACTOR_CWD);
+		if (param->kind == OP_KIND_FILE && *file < 0)
+			return true;
+		if (param->kind == OP_KIND_DIR && *file < 0 && *file != PROACTOR_CWD)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -179,11 +130,21 @@ static int start(struct proactor *proactor, const struct proactor_op *given, str
 		*ret_result = -EBADF;
 		return PROACTOR_READY;
 	}
-	if (is_done_here(&op))
-		return push_here(remote, &op, slot, ret_result);
+	if (remote_is_local(&op))
+		return remote_push_local(remote, &op, slot, ret_result);
 	keep_outputs(remote, &op, slot);
-	r = remote_send(remote, &op, slot, -1);
+	r = remote_lend_directory(remote, &op, slot);
+	if (r >= 0)
+		r = remote_send(remote, &op, slot, -1);
+	if (r < 0)
+		remote_end_loan(remote, slot);
 	return r < 0 ? r : PROACTOR_PENDING;
+}
+
+/* What is done in this process, and might hold it up; what makes a file goes on from there. */
+static bool is_for_threads(const struct proactor_op *op)
+{
+	return op->flags & PROACTOR_MAY_BLOCK && remote_is_local(op) && !op_makes_file(op->opcode);
 }
 
 static int remote_push(struct proactor *proactor, const struct proactor_op *op, struct slot *slot,
@@ -192,7 +153,7 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *op, 
 	int64_t result;
 	int r;
 
-	if (op->opcode == PROACTOR_CALL)
+	if (op->opcode == PROACTOR_CALL || is_for_threads(op))
 		return work_push(proactor, op, slot, ret_key, ret_ready);
 	r = start(proactor, op, slot, &result);
 	/*
@@ -205,7 +166,7 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *op, 
 				   : driver_refuse(proactor, slot, r);
 }
 
-static uint32_t control_msgid(struct remote *remote)
+uint32_t remote_control_msgid(struct remote *remote)
 {
 	return REMOTE_CONTROL_MSGID | (++remote->control_count & (REMOTE_CONTROL_MSGID - 1));
 }
@@ -216,14 +177,15 @@ static int remote_cancel(struct proactor *proactor, struct slot *slot)
 	struct pack pack = pack_into(&remote->connection.out);
 
 	if (slot->marks & SLOT_HELD) {
+		remote_end_loan(remote, slot);
 		slot->marks &= (uint8_t)~SLOT_HELD;
 		driver_end(proactor, slot, -ECANCELED);
 		return 0;
 	}
 	/* the way that the operation went, so that it cannot come before it */
 	if (slot->marks & SLOT_BY_RING)
-		return remote_ring_cancel(remote, control_msgid(remote), slot_index(slot));
-	rpc_pack_request(&pack, control_msgid(remote), "cancel", 1);
+		return remote_ring_cancel(remote, remote_control_msgid(remote), slot_index(slot));
+	rpc_pack_request(&pack, remote_control_msgid(remote), "cancel", 1);
 	pack_uint(&pack, slot_index(slot));
 	return remote_finish_request(remote, &pack);
 }
@@ -375,7 +337,7 @@ static int64_t await(struct remote *remote, uint32_t msgid, uint32_t opcode)
 static int remote_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 {
 	struct remote *remote = remote_of(proactor);
-	uint32_t msgid = control_msgid(remote);
+	uint32_t msgid = remote_control_msgid(remote);
 	int64_t file;
 	int copy, r;
 
@@ -400,7 +362,7 @@ static int remote_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 {
 	struct remote *remote = remote_of(proactor);
 	struct pack pack = pack_into(&remote->connection.out);
-	uint32_t msgid = control_msgid(remote);
+	uint32_t msgid = remote_control_msgid(remote);
 	int r;
 
 	if (file < 0)

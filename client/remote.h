@@ -2,6 +2,7 @@
  * The remote driver: what its files share.
  *
  *   remote.c          the calls of struct driver
+ *   remote_local.c    what is done in this process
  *   remote_hello.c    what the daemon takes
  *   remote_send.c     an operation becomes a request, sent now or held back
  *   remote_receive.c  responses end operations
@@ -36,6 +37,30 @@ struct remote {
 
 /* The connection is lost: everything in flight ends, with -ECONNRESET. */
 void remote_lose(struct remote *remote);
+
+/* A msgid for a call that is no operation. */
+uint32_t remote_control_msgid(struct remote *remote);
+
+/* ---- remote_local.c ---- */
+
+/* Whether @op is done in this process. */
+bool remote_is_local(const struct proactor_op *op);
+
+/*
+ * Does it. PROACTOR_READY and the result, or PROACTOR_PENDING: the file it made is on its way.
+ * -ENOMEM.
+ */
+int remote_push_local(struct remote *remote, const struct proactor_op *op, struct slot *slot,
+	int64_t *ret_result);
+
+/*
+ * Makes the working directory a file of the daemon's, where @op has a path in it, until
+ * remote_end_loan(). Waits for the answer; as proactor_attach().
+ */
+int remote_lend_directory(struct remote *remote, struct proactor_op *op, struct slot *slot);
+
+/* The operation of @slot has ended, or did not start. Nothing where nothing was lent. */
+void remote_end_loan(struct remote *remote, struct slot *slot);
 
 /* ---- remote_hello.c ---- */
 

@@ -85,6 +85,7 @@ static int end_operation(struct remote *remote, const struct rpc_message *messag
 	}
 	if (read_response(message, slot->opcode, &result) < 0)
 		return -EBADMSG;
+	remote_end_loan(remote, slot);
 	leave(remote, slot);
 	driver_end(&remote->base, slot, result.result);
 	return 0;

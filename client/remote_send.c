@@ -41,6 +41,9 @@ size_t remote_data_size(const struct slot *slot)
 {
 	enum op_result kind = op_table[slot->opcode].result;
 
+	/* what splice moves does not come by here */
+	if (slot->opcode == PROACTOR_SPLICE)
+		return 0;
 	return kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT ? slot->space.size : 0;
 }
 

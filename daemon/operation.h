@@ -12,12 +12,15 @@
 #include "daemon/session.h"
 #include "proto/rpc.h"
 
+enum { OPERATION_FILES_MAX = 2 };
+
 struct operation {
 	struct task task;
 	struct map_node node; /* of session->operations_by_msgid, by msgid */
 	struct list link;     /* of session->operations */
 	struct session *session;
-	struct file *file;   /* that it acts on, or NULL */
+	struct file *files[OPERATION_FILES_MAX]; /* that it acts on */
+	unsigned file_count;
 	struct chunk *chunk; /* its data, or NULL */
 	bool file_charged;   /* it may make a file, and that is paid for */
 	bool by_ring;        /* where it came, and is answered, as far as that fits */
@@ -37,9 +40,6 @@ enum operation_start {
 /* Starts what @message asks for, a call of @info's operation. */
 enum operation_start operation_start(struct session *session, const struct op_info *info,
 	const struct rpc_message *message, struct rpc_error *error);
-
-/* The path that it names, or NULL. */
-const char *operation_path(const struct operation *operation);
 
 /*
  * Asks for the operation of that msgid to end. False: there is none. A close cannot be stopped, and

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "daemon/params.h"
 #include "proto/codec.h"
 
 struct pack reply_begin(struct session *session, uint32_t msgid)
@@ -97,9 +98,12 @@ static void reply_bytes(struct operation *operation, struct pack *pack, int64_t 
 
 static void set_error(const struct operation *operation, int code, struct rpc_error *error)
 {
-	const char *name = op_table[operation->op.opcode].name, *path = operation_path(operation);
+	const char *name = op_table[operation->op.opcode].name;
+	const char *path = params_path(operation, 0), *other = params_path(operation, 1);
 
-	if (path)
+	if (other)
+		rpc_error_set(error, code, "%s \"%s\", \"%s\"", name, path, other);
+	else if (path)
 		rpc_error_set(error, code, "%s \"%s\"", name, path);
 	else
 		rpc_error_set(error, code, "%s", name);

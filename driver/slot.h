@@ -60,6 +60,7 @@ struct slot {
 		} space;
 		struct proactor_address *address;
 		struct statx *stat;
+		int64_t lent; /* a file that goes with the operation; -1: none */
 	};
 } __attribute__((aligned(64)));
 

@@ -100,14 +100,17 @@ static void set_fallback(void *field, const struct op_param *param)
 static const char *read_path(const struct value *value, void *field, struct codec_scratch *scratch)
 {
 	size_t size = value->token.body_size;
+	char *path;
 
 	if (!value_is_bytes(value))
 		return "a path: str or bin";
-	if (size >= sizeof(scratch->path) || memchr(value->body, '\0', size))
+	if (size >= PATH_MAX || memchr(value->body, '\0', size))
 		return "a path of at most 4095 bytes without NUL";
-	memcpy(scratch->path, value->body, size);
-	scratch->path[size] = '\0';
-	*(const char **)field = scratch->path;
+	assert(scratch->path_count < CODEC_PATHS_MAX);
+	path = scratch->paths[scratch->path_count++];
+	memcpy(path, value->body, size);
+	path[size] = '\0';
+	*(const char **)field = path;
 	return NULL;
 }
 
@@ -135,6 +138,10 @@ static const char *read_integer(const struct value *value, const struct op_param
 		if (!value_int(value, 0, INT64_MAX, &number))
 			return "a number of nanoseconds";
 		break;
+	case OP_KIND_LENGTH:
+		if (!value_int(value, 0, INT64_MAX, &number))
+			return "a number of bytes";
+		break;
 	default:
 		if (!value_int(value, 0, INT64_MAX, &number))
 			return "a file: an integer from open, accept, socket or attach";
@@ -158,8 +165,9 @@ static const char *read_param(struct reader *reader, const struct op_param *para
 	}
 	if (reader_next(reader, &value) < 0)
 		return "a value";
-	if (value.token.type == TOKEN_NIL && param->kind == OP_KIND_DIR) {
-		*(int64_t *)field = PROACTOR_CWD;
+	if (value.token.type == TOKEN_NIL &&
+		(param->kind == OP_KIND_DIR || param->kind == OP_KIND_OFFSET)) {
+		*(int64_t *)field = param->kind == OP_KIND_DIR ? PROACTOR_CWD : PROACTOR_CURRENT;
 		return NULL;
 	}
 	if (value.token.type == TOKEN_NIL && param->optional) {
@@ -196,6 +204,7 @@ bool codec_read_params(const struct op_info *info, struct reader params, uint32_
 {
 	uint32_t index = 0, count_max, count_min;
 
+	scratch->path_count = 0;
 	codec_param_counts(info, &count_max, &count_min);
 	if (!rpc_check_count(info->name, count_min, count_max, count, name_at(info, count), error))
 		return false;

@@ -17,9 +17,12 @@
 #include "driver/op.h"
 #include "proto/rpc.h"
 
+enum { CODEC_PATHS_MAX = 2 };
+
 /* Where decoded parameters rest that the operation points to. */
 struct codec_scratch {
-	char path[PATH_MAX];
+	char paths[CODEC_PATHS_MAX][PATH_MAX];
+	unsigned path_count;
 	struct proactor_address address;
 };
 

@@ -45,15 +45,15 @@ extern char engine_socket[];
 #define SUITE_FILES(FILE)                                                                          \
 	FILE(files, EVERYWHERE)                                                                    \
 	FILE(vectors, NOT_ON_THE_WIRE)                                                             \
-	FILE(room, NOT_ON_THE_WIRE)                                                                \
+	FILE(room, EVERYWHERE)                                                                     \
 	FILE(paths, EVERYWHERE)                                                                    \
-	FILE(names, NOT_ON_THE_WIRE)                                                               \
+	FILE(names, EVERYWHERE)                                                                    \
 	FILE(attach, EVERYWHERE)                                                                   \
 	FILE(sockets, EVERYWHERE)                                                                  \
 	FILE(streams, EVERYWHERE)                                                                  \
 	FILE(datagrams, NOT_ON_THE_WIRE)                                                           \
 	FILE(messages, NOT_ON_THE_WIRE)                                                            \
-	FILE(splice, NOT_ON_THE_WIRE)                                                              \
+	FILE(splice, EVERYWHERE)                                                                   \
 	FILE(call, EVERYWHERE)                                                                     \
 	FILE(threads, EVERYWHERE)                                                                  \
 	FILE(cancel, EVERYWHERE)                                                                   \

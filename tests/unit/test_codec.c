@@ -230,6 +230,45 @@ START_TEST(working_directory_is_nil_on_the_wire)
 }
 END_TEST
 
+START_TEST(nil_is_the_current_position_also_where_an_offset_is_required)
+{
+	struct pack pack = pack_into(&buffer);
+	struct rpc_error error = {0};
+	struct proactor_op op = {.opcode = PROACTOR_SPLICE};
+	struct reader reader;
+
+	pack_uint(&pack, 1);
+	pack_nil(&pack);
+	pack_uint(&pack, 2);
+	pack_nil(&pack);
+	pack_uint(&pack, 5);
+	reader = reader_of(buffer_bytes(&buffer), buffer_size(&buffer));
+	ck_assert(codec_read_params(&op_table[op.opcode], reader, 5, &op, &scratch, &error));
+	ck_assert_int_eq(op.splice.in_offset, PROACTOR_CURRENT);
+	ck_assert_int_eq(op.splice.out_offset, PROACTOR_CURRENT);
+	buffer_deinit(&buffer);
+}
+END_TEST
+
+START_TEST(each_of_two_paths_has_its_own_place)
+{
+	struct proactor_op op = {.opcode = PROACTOR_RENAME};
+	struct pack pack = pack_into(&buffer);
+	struct rpc_message message;
+	struct rpc_error error = {0};
+
+	op.rename.old_path = "old";
+	op.rename.new_path = "new";
+	codec_pack_request(&pack, 7, &op);
+	message = parse();
+	ck_assert(codec_read_params(&op_table[op.opcode], message.params, message.param_count, &op,
+		&scratch, &error));
+	ck_assert_str_eq(op.rename.old_path, "old");
+	ck_assert_str_eq(op.rename.new_path, "new");
+	buffer_deinit(&buffer);
+}
+END_TEST
+
 /* ---- what is refused ---- */
 
 static void pack_sample(struct pack *pack, const struct op_param *param)
@@ -288,7 +327,7 @@ static bool pack_wrong(struct pack *pack, const struct op_param *param, enum wro
 
 	switch (wrong) {
 	case WRONG_NIL:
-		if (param->optional || param->kind == OP_KIND_DIR)
+		if (param->optional || param->kind == OP_KIND_DIR || param->kind == OP_KIND_OFFSET)
 			return false;
 		pack_nil(pack);
 		break;
@@ -719,6 +758,8 @@ int main(void)
 	suite_add(suite, trailing_parameters_with_their_default_do_not_travel);
 	suite_add(suite, default_before_a_parameter_that_travels_is_written_out);
 	suite_add(suite, working_directory_is_nil_on_the_wire);
+	suite_add(suite, nil_is_the_current_position_also_where_an_offset_is_required);
+	suite_add(suite, each_of_two_paths_has_its_own_place);
 	suite_add(suite, parameter_of_the_wrong_type_is_named_with_what_it_wants);
 	suite_add(suite, number_out_of_range_is_refused_at_the_exact_boundary);
 	suite_add(suite, optional_parameter_that_is_nil_has_its_default);

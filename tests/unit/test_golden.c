@@ -187,6 +187,31 @@ static const struct row {
 	{"send response", 10, true, 2, .op = {.opcode = PROACTOR_SEND}},
 	{"poll request", 11, .op = {.opcode = PROACTOR_POLL, .poll = {2, 4}}},
 	{"poll response", 11, true, 4, .op = {.opcode = PROACTOR_POLL}},
+	{"fallocate request", 12,
+		.op = {.opcode = PROACTOR_FALLOCATE, .fallocate = {1, 3, 4096, 8192}}},
+	{"fallocate response", 12, true, .op = {.opcode = PROACTOR_FALLOCATE}},
+	{"ftruncate request", 13,
+		.op = {.opcode = PROACTOR_FTRUNCATE, .ftruncate = {1, INT64_C(1) << 32}}},
+	{"ftruncate response", 13, true, .op = {.opcode = PROACTOR_FTRUNCATE}},
+	{"unlink request", 14,
+		.op = {.opcode = PROACTOR_UNLINK, .unlink = {PROACTOR_CWD, "/tmp/x", 0}}},
+	{"unlink request, of a directory", 14,
+		.op = {.opcode = PROACTOR_UNLINK, .unlink = {7, "d", AT_REMOVEDIR}}},
+	{"unlink response", 14, true, .op = {.opcode = PROACTOR_UNLINK}},
+	{"rename request", 15,
+		.op = {.opcode = PROACTOR_RENAME,
+			.rename = {PROACTOR_CWD, "/tmp/x", 7, "y", RENAME_NOREPLACE}}},
+	{"rename response", 15, true, .op = {.opcode = PROACTOR_RENAME}},
+	{"mkdir request", 16, .op = {.opcode = PROACTOR_MKDIR, .mkdir = {7, "d", 0700}}},
+	{"mkdir response", 16, true, .op = {.opcode = PROACTOR_MKDIR}},
+	{"symlink request", 17,
+		.op = {.opcode = PROACTOR_SYMLINK, .symlink = {PROACTOR_CWD, "/tmp/s", "../x"}}},
+	{"symlink response", 17, true, .op = {.opcode = PROACTOR_SYMLINK}},
+	{"link request", 18, .op = {.opcode = PROACTOR_LINK, .link = {7, "x", 8, "y", 0}}},
+	{"link response", 18, true, .op = {.opcode = PROACTOR_LINK}},
+	{"splice request", 19,
+		.op = {.opcode = PROACTOR_SPLICE, .splice = {1, 0, 2, PROACTOR_CURRENT, 65536, 0}}},
+	{"splice response", 19, true, 65536, .op = {.opcode = PROACTOR_SPLICE}},
 };
 
 static void pack_row(struct pack *pack, const struct row *row)
@@ -505,6 +530,8 @@ START_TEST(response_of_the_file_is_read)
 			.data = room, .size = sizeof(room), .address = &address, .stat = &stat};
 		struct rpc_message message;
 
+		if (rows[i].op.opcode == PROACTOR_SPLICE)
+			result.size = SIZE_MAX / 2;
 		if (!rows[i].is_response)
 			continue;
 		message = parse(find(rows[i].name));
