@@ -315,11 +315,7 @@ static int remote_watch(struct proactor *proactor, int fd)
 
 /* ---- files ---- */
 
-/*
- * Waits for the answer to the control request that was packed last, whose result is as @opcode's.
- * Operations that end meanwhile wait to be polled.
- */
-static int64_t await(struct remote *remote, uint32_t msgid, uint32_t opcode)
+int64_t remote_await(struct remote *remote, uint32_t msgid, uint32_t opcode)
 {
 	remote->awaited_msgid = msgid;
 	remote->awaited_opcode = opcode;
@@ -350,7 +346,7 @@ static int remote_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 	r = remote_send_attach(remote, msgid, copy);
 	if (r < 0)
 		return r;
-	file = await(remote, msgid, PROACTOR_OPEN);
+	file = remote_await(remote, msgid, PROACTOR_OPEN);
 	if (file < 0)
 		return (int)file;
 	fd_close(fd);
@@ -373,7 +369,7 @@ static int remote_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 	pack_int(&pack, file);
 	r = remote_finish_request(remote, &pack);
 	if (r >= 0)
-		r = (int)await(remote, msgid, PROACTOR_NOP);
+		r = (int)remote_await(remote, msgid, PROACTOR_NOP);
 	return r < 0 ? r : connection_take_fd(&remote->connection, ret_fd);
 }
 
@@ -413,6 +409,8 @@ static const struct driver remote_driver = {
 	.detach = remote_detach,
 	.fd = remote_fd,
 	.watch = remote_watch,
+	.memory_add = remote_memory_add,
+	.memory_remove = remote_memory_remove,
 	.stop = remote_stop,
 	.discard = remote_discard,
 	.free = remote_free,

@@ -6,6 +6,7 @@
  *   remote_hello.c    what the daemon takes
  *   remote_send.c     an operation becomes a request, sent now or held back
  *   remote_receive.c  responses end operations
+ *   remote_memory.c   registered memory is the daemon's
  *   remote_ring.c     memory shared with the daemon, in place of the socket where that does
  */
 #pragma once
@@ -19,6 +20,15 @@
 /* In the msgid of a call that is no operation. */
 #define REMOTE_CONTROL_MSGID (UINT32_C(1) << 31)
 
+/* Memory that the daemon shares. */
+struct remote_region {
+	const uint8_t *start;
+	size_t size;
+	uint64_t id; /* the daemon's name for it */
+};
+
+enum { REMOTE_REGIONS_MAX = 64 };
+
 struct remote {
 	struct proactor base;
 	struct connection connection;
@@ -26,7 +36,10 @@ struct remote {
 	struct window window;
 	struct buffer scratch; /* a request that is to be held, while it is packed */
 	size_t transfer_size;  /* the daemon's limit */
-	bool has_rings;        /* the daemon says so */
+	bool has_rings;        /* the daemon says so, */
+	bool has_memory;       /* and so */
+	unsigned region_count;
+	struct remote_region regions[REMOTE_REGIONS_MAX];
 	uint32_t control_count;
 	uint32_t awaited_msgid;  /* of the call that is waited for; 0: none */
 	uint32_t awaited_opcode; /* of an operation with the same result */
@@ -61,6 +74,24 @@ int remote_lend_directory(struct remote *remote, struct proactor_op *op, struct 
 
 /* The operation of @slot has ended, or did not start. Nothing where nothing was lent. */
 void remote_end_loan(struct remote *remote, struct slot *slot);
+
+/* ---- remote.c ---- */
+
+/*
+ * Waits for the answer to the control request that was packed last, whose result is as @opcode's.
+ * Operations that end meanwhile wait to be polled.
+ */
+int64_t remote_await(struct remote *remote, uint32_t msgid, uint32_t opcode);
+
+/* ---- remote_memory.c ---- */
+
+/* As the calls of struct driver. */
+void remote_memory_add(struct proactor *proactor, void *memory, size_t size);
+void remote_memory_remove(struct proactor *proactor, void *memory);
+
+/* Where the bytes of @op are, if all are in memory that the daemon shares. */
+bool remote_region_of(const struct remote *remote, const struct proactor_op *op,
+	struct codec_region *ret_region);
 
 /* ---- remote_hello.c ---- */
 

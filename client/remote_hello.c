@@ -84,6 +84,7 @@ int remote_hello(struct remote *remote)
 		!find_limit(response.result, LIMIT_MEMORY, &memory_size))
 		return -EPROTO;
 	remote->transfer_size = MIN(transfer_size, frame_size - REQUEST_HEADER_SIZE);
+	remote->has_memory = has_feature(response.result, "memory");
 	remote->has_rings = has_feature(response.result, "ring");
 	window_init(&remote->window, operation_count, memory_size);
 	return 0;

@@ -62,8 +62,8 @@ static void leave(struct remote *remote, struct slot *slot)
 	if (slot->marks & SLOT_BY_RING) {
 		assert(remote->ring.in_flight > 0);
 		remote->ring.in_flight--;
-		slot->marks &= (uint8_t)~SLOT_BY_RING;
 	}
+	slot->marks &= (uint8_t) ~(SLOT_BY_RING | SLOT_IN_MEMORY);
 }
 
 static int end_operation(struct remote *remote, const struct rpc_message *message)
@@ -78,6 +78,7 @@ static int end_operation(struct remote *remote, const struct rpc_message *messag
 	if (kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT) {
 		result.data = slot->space.data;
 		result.size = slot->space.size;
+		result.is_in_memory = slot->marks & SLOT_IN_MEMORY;
 	} else if (kind == OP_RESULT_ACCEPTED) {
 		result.address = slot->address;
 	} else if (kind == OP_RESULT_STAT) {

@@ -18,8 +18,7 @@ enum { LOOKS_PER_CLOCK = 16 };
 
 /* ---- beginning and end ---- */
 
-/* That an access beyond the end cannot happen, whoever sent it. */
-static int check_memory(int fd, size_t size)
+int remote_check_shared(int fd, size_t size)
 {
 	struct stat stat;
 	int seals = fcntl(fd, F_GET_SEALS);
@@ -43,7 +42,7 @@ static int map(struct remote_ring *ring, int fd, uint32_t entries)
 {
 	size_t size = queue_memory_size(entries);
 	void *memory;
-	int r = check_memory(fd, size);
+	int r = remote_check_shared(fd, size);
 
 	if (r < 0)
 		return r;
@@ -170,15 +169,16 @@ static bool may_fit(const struct proactor_op *op)
 	return true;
 }
 
-bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot)
+bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot,
+	const struct codec_region *region)
 {
 	struct remote_ring *ring = &remote->ring;
 	struct pack pack = pack_into(&remote->scratch);
 
-	if (!remote_ring_is_open(ring) || !may_fit(op))
+	if (!remote_ring_is_open(ring) || !(region || may_fit(op)))
 		return false;
 	buffer_clear(&remote->scratch);
-	codec_pack_request(&pack, slot_index(slot) | REMOTE_RING_MSGID, op);
+	codec_pack_request_in(&pack, slot_index(slot) | REMOTE_RING_MSGID, op, region);
 	if (pack.failed || buffer_size(&remote->scratch) > QUEUE_FRAME_SIZE_MAX ||
 		remote_ring_put(ring, buffer_bytes(&remote->scratch),
 			buffer_size(&remote->scratch)) < 0)

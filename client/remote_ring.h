@@ -16,6 +16,7 @@
 #include "base/spin.h"
 #include "proto/queue.h"
 
+struct codec_region;
 struct proactor_op;
 struct remote;
 struct slot;
@@ -46,6 +47,9 @@ struct remote_ring {
  */
 int remote_ring_open(struct remote *remote, uint64_t spin_ns);
 
+/* That no access to @size bytes of @fd can miss its end, whoever made it. -EPROTO. */
+int remote_check_shared(int fd, size_t size);
+
 /* Idempotent, also on a zeroed one. */
 void remote_ring_close(struct remote_ring *ring);
 
@@ -57,8 +61,12 @@ static inline bool remote_ring_is_open(const struct remote_ring *ring)
 /* Puts a frame of up to QUEUE_FRAME_SIZE_MAX bytes, where room is or into the backlog. -ENOMEM. */
 int remote_ring_put(struct remote_ring *ring, const void *frame, size_t size);
 
-/* Sends @op, of @slot, by the ring where that is open and the request fits. False: it does not. */
-bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot);
+/*
+ * Sends @op, of @slot, whose bytes are in @region (or NULL), by the ring where that is open and the
+ * request fits. False: it does not.
+ */
+bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot,
+	const struct codec_region *region);
 
 /* Asks for the operation of the slot with that index, which went by the ring, to end. -ENOMEM. */
 int remote_ring_cancel(struct remote *remote, uint32_t msgid, uint32_t slot_index);

@@ -41,29 +41,29 @@ size_t remote_data_size(const struct slot *slot)
 {
 	enum op_result kind = op_table[slot->opcode].result;
 
-	/* what splice moves does not come by here */
-	if (slot->opcode == PROACTOR_SPLICE)
+	/* what splice moves does not come by here, nor what both see */
+	if (slot->opcode == PROACTOR_SPLICE || slot->marks & SLOT_IN_MEMORY)
 		return 0;
 	return kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT ? slot->space.size : 0;
 }
 
 static void pack_request(struct pack *pack, const struct proactor_op *op, const struct slot *slot,
-	int fd)
+	const struct codec_region *region, int fd)
 {
 	if (fd >= 0)
 		rpc_pack_request(pack, slot_index(slot), "attach", 0);
 	else
-		codec_pack_request(pack, slot_index(slot), op);
+		codec_pack_request_in(pack, slot_index(slot), op, region);
 }
 
 static int hold(struct remote *remote, const struct proactor_op *op, struct slot *slot,
-	uint64_t cost, int fd)
+	const struct codec_region *region, uint64_t cost, int fd)
 {
 	struct pack pack = pack_into(&remote->scratch);
 	struct window_request request = {.key = slot_key(slot), .cost = cost, .fd = fd};
 
 	buffer_clear(&remote->scratch);
-	pack_request(&pack, op, slot, fd);
+	pack_request(&pack, op, slot, region, fd);
 	request.size = (uint32_t)buffer_size(&remote->scratch);
 	if (pack.failed ||
 		window_hold(&remote->window, &request, buffer_bytes(&remote->scratch)) < 0) {
@@ -76,17 +76,23 @@ static int hold(struct remote *remote, const struct proactor_op *op, struct slot
 
 int remote_send(struct remote *remote, const struct proactor_op *op, struct slot *slot, int fd)
 {
-	uint64_t cost = window_cost(remote_data_size(slot));
+	struct codec_region found, *region = NULL;
 	struct pack pack = pack_into(&remote->connection.out);
+	uint64_t cost;
 
+	if (fd < 0 && remote_region_of(remote, op, &found)) {
+		region = &found;
+		slot->marks |= SLOT_IN_MEMORY;
+	}
+	cost = window_cost(remote_data_size(slot));
 	if (!window_admits(&remote->window, cost))
-		return hold(remote, op, slot, cost, fd);
+		return hold(remote, op, slot, region, cost, fd);
 	window_enter(&remote->window, cost);
 	if (fd >= 0)
 		return remote_send_attach(remote, slot_index(slot), fd);
-	if (remote_ring_send(remote, op, slot))
+	if (remote_ring_send(remote, op, slot, region))
 		return 0;
-	codec_pack_request(&pack, slot_index(slot), op);
+	codec_pack_request_in(&pack, slot_index(slot), op, region);
 	return remote_finish_request(remote, &pack);
 }
 

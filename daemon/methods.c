@@ -141,22 +141,78 @@ static bool cancel(struct session *session, const struct rpc_message *message,
 	return true;
 }
 
-/* Charges what a ring of @entries takes: its memory, and its descriptors until they have gone. */
-static bool charge_ring(struct session *session, uint32_t entries, struct rpc_error *error)
+/* Charges @size bytes of shared memory, and descriptors until they have gone to the client. */
+static bool charge_shared(struct session *session, uint64_t size, unsigned fd_count,
+	struct rpc_error *error)
 {
 	const struct limits *limits = &session->server->limits;
 	struct shortage shortage;
 
-	if (account_charge(&session->account, session->user, limits, RESOURCE_SHARED_MEMORY,
-		    queue_memory_size(entries), &shortage)) {
+	if (account_charge(&session->account, session->user, limits, RESOURCE_SHARED_MEMORY, size,
+		    &shortage)) {
 		if (account_charge(&session->account, session->user, limits, RESOURCE_FILES,
-			    RING_FD_COUNT, &shortage))
+			    fd_count, &shortage))
 			return true;
-		account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY,
-			queue_memory_size(entries));
+		account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY, size);
 	}
 	rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
 	return false;
+}
+
+static void release_shared(struct session *session, uint64_t size, unsigned fd_count)
+{
+	account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY, size);
+	account_release(&session->account, session->user, RESOURCE_FILES, fd_count);
+}
+
+static bool memory(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
+{
+	struct reader params = message->params;
+	struct memory *made;
+	struct pack pack;
+	uint64_t size;
+	int fd, r;
+
+	if (reader_uint(&params, INT64_MAX, &size) < 0 || size == 0) {
+		method_error_param(METHOD_MEMORY, 0, "a size in bytes, from 1", error);
+		return false;
+	}
+	if (!charge_shared(session, size, 1, error))
+		return false;
+	r = memories_add(session, size, &made, &fd);
+	if (r < 0) {
+		release_shared(session, size, 1);
+		rpc_error_set(error, -r, "memory");
+		return false;
+	}
+	pack = reply_begin(session, message->msgid);
+	pack_uint(&pack, made->id);
+	reply_end_with_fds(session, &pack, &fd, 1);
+	return true;
+}
+
+static bool memory_free(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
+{
+	struct reader params = message->params;
+	struct memory *memory;
+	uint64_t id;
+
+	if (reader_uint(&params, INT64_MAX, &id) < 0) {
+		method_error_param(METHOD_MEMORY_FREE, 0, "a memory: an integer from memory",
+			error);
+		return false;
+	}
+	memory = memories_find(&session->memories, id);
+	if (!memory) {
+		rpc_error_set(error, EBADF, "memory_free: %" PRIu64 " is no memory of this session",
+			id);
+		return false;
+	}
+	memory_leave(session, memory);
+	reply_nil(session, message->msgid);
+	return true;
 }
 
 static bool read_entries(const struct rpc_message *message, uint32_t *ret_entries,
@@ -192,13 +248,11 @@ static bool ring(struct session *session, const struct rpc_message *message,
 		rpc_error_set(error, EEXIST, "ring: the session has one");
 		return false;
 	}
-	if (!charge_ring(session, entries, error))
+	if (!charge_shared(session, queue_memory_size(entries), RING_FD_COUNT, error))
 		return false;
 	r = ring_new(session, entries, fds);
 	if (r < 0) {
-		account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY,
-			queue_memory_size(entries));
-		account_release(&session->account, session->user, RESOURCE_FILES, RING_FD_COUNT);
+		release_shared(session, queue_memory_size(entries), RING_FD_COUNT);
 		rpc_error_set(error, -r, "ring");
 		return false;
 	}
@@ -232,6 +286,8 @@ bool methods_call(struct session *session, enum method method, const struct rpc_
 	case METHOD_ATTACH: return attach(session, message, error);
 	case METHOD_DETACH: return detach(session, message, error);
 	case METHOD_CANCEL: return cancel(session, message, error);
+	case METHOD_MEMORY: return memory(session, message, error);
+	case METHOD_MEMORY_FREE: return memory_free(session, message, error);
 	case METHOD_RING: return ring(session, message, error);
 	case METHOD_STATS:
 	case METHOD_SESSIONS: return report(session, message, method);

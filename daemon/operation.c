@@ -118,6 +118,8 @@ static void start(struct operation *operation)
 	}
 	for (unsigned i = 0; i < operation->file_count; i++)
 		operation->files[i]->use_count++;
+	if (operation->memory)
+		memory_hold(operation->memory);
 	loop_push(session_loop(session), &operation->task, &operation->op);
 }
 
@@ -136,6 +138,7 @@ enum operation_start operation_start(struct session *session, const struct op_in
 	operation->session = session;
 	operation->file_count = 0;
 	operation->chunk = NULL;
+	operation->memory = NULL;
 	operation->file_charged = false;
 	operation->by_ring = session->ring && session->ring->answers;
 	operation->op = (struct proactor_op){.opcode = (uint32_t)(info - op_table)};
@@ -260,6 +263,8 @@ static void ended(struct task *task, int64_t result)
 	if (session->state != SESSION_CLOSING)
 		reply_operation(operation, result);
 	session_give_chunk(session, operation->chunk);
+	if (operation->memory)
+		memory_release(session, operation->memory);
 	slab_give(&session->server->operations, operation);
 	session_progress(session);
 }

@@ -21,9 +21,10 @@ struct operation {
 	struct session *session;
 	struct file *files[OPERATION_FILES_MAX]; /* that it acts on */
 	unsigned file_count;
-	struct chunk *chunk; /* its data, or NULL */
-	bool file_charged;   /* it may make a file, and that is paid for */
-	bool by_ring;        /* where it came, and is answered, as far as that fits */
+	struct chunk *chunk;   /* its data, or NULL */
+	struct memory *memory; /* that its data is in, or NULL */
+	bool file_charged;     /* it may make a file, and that is paid for */
+	bool by_ring;          /* where it came, and is answered, as far as that fits */
 	struct proactor_op op;
 	union {
 		struct proactor_address address;

@@ -96,6 +96,26 @@ static bool takes_memory(enum op_kind kind)
 	return kind == OP_KIND_PATH || kind == OP_KIND_SPACE || kind == OP_KIND_DATA;
 }
 
+/* Data in shared memory takes none of ours. False: @error says what is wrong with it. */
+static bool place_in_memory(struct operation *operation, const struct op_param *param,
+	const struct codec_region *region, struct rpc_error *error)
+{
+	struct memory *memory = memories_find(&operation->session->memories, region->memory);
+	void **field = field_of(&operation->op, param);
+	size_t size = param_size(param, field);
+	void *piece = memory ? memory_piece(memory, region->offset, size) : NULL;
+
+	if (!piece) {
+		rpc_error_set(error, memory ? EFAULT : EBADF, "%s: %" PRIu64 " %s",
+			op_table[operation->op.opcode].name, region->memory,
+			memory ? "does not have all of that" : "is no memory of this session");
+		return false;
+	}
+	operation->memory = memory;
+	*field = piece;
+	return true;
+}
+
 /* What all of them take; -1: there are none. */
 static int64_t data_size(const struct operation *operation)
 {
@@ -143,11 +163,36 @@ static void place(struct operation *operation)
 	}
 }
 
+/* The data is in shared memory. */
+static enum operation_start take_region(struct operation *operation,
+	const struct codec_region *region, struct rpc_error *error)
+{
+	const struct limits *limits = &operation->session->server->limits;
+	uint64_t max = limits->value[LIMIT_TRANSFER_SIZE], size;
+
+	for_each_param(param, operation)
+	{
+		if (param->kind != OP_KIND_SPACE && param->kind != OP_KIND_DATA)
+			continue;
+		size = param_size(param, field_of(&operation->op, param));
+		if (size <= max)
+			return place_in_memory(operation, param, region, error) ? OPERATION_STARTED
+										: OPERATION_REFUSED;
+		rpc_error_set_limit(error, EMSGSIZE, LIMIT_TRANSFER_SIZE, max, size);
+		return OPERATION_REFUSED;
+	}
+	assert(!"a region is read for such a parameter only");
+}
+
 enum operation_start params_take_memory(struct operation *operation, struct rpc_error *error)
 {
-	int64_t size = data_size(operation);
+	const struct codec_region *region = &operation->session->server->codec.region;
+	int64_t size;
 	struct shortage shortage;
 
+	if (region->memory != 0)
+		return take_region(operation, region, error);
+	size = data_size(operation);
 	if (size < 0)
 		return OPERATION_STARTED;
 	if (!size_allowed(operation, (uint64_t)size, error))

@@ -121,8 +121,12 @@ static void reply_outcome(struct operation *operation, int64_t result)
 		return;
 	}
 	pack = reply_begin(operation->session, msgid);
-	codec_pack_result(&pack, &operation->op, result);
-	if (!pack.failed && op_table[operation->op.opcode].result == OP_RESULT_BYTES)
+	if (operation->memory)
+		pack_int(&pack, result);
+	else
+		codec_pack_result(&pack, &operation->op, result);
+	if (!pack.failed && !operation->memory &&
+		op_table[operation->op.opcode].result == OP_RESULT_BYTES)
 		reply_bytes(operation, &pack, result);
 	else
 		reply_end(operation->session, &pack);

@@ -31,8 +31,9 @@ void report_hello(struct pack *pack, const struct server *server)
 	pack_pair_str(pack, "driver", proactor_driver_name(server->loop.proactor));
 	pack_pair_str(pack, "driver_reason", proactor_driver_reason(server->loop.proactor));
 	pack_str(pack, "features");
-	pack_array(pack, 2);
+	pack_array(pack, 3);
 	pack_str(pack, "fds");
+	pack_str(pack, "memory");
 	pack_str(pack, "ring");
 	pack_str(pack, "limits");
 	method_pack_limits(pack, &server->limits);

@@ -42,6 +42,7 @@ static void init(struct session *session, struct server *server, const struct uc
 	};
 	session->operations = LIST_INIT(session->operations);
 	files_init(&session->files);
+	memories_init(&session->memories);
 	inbox_init(&session->inbox);
 	outbox_init(&session->outbox);
 	list_append(&server->sessions, &session->link);
@@ -257,6 +258,7 @@ static void free_session(struct session *session)
 		!list_linked(&session->turn_link));
 	outbox_clear(session);
 	free_ring(session);
+	memories_deinit(session);
 	close_files(session);
 	loop_close(&server->loop, session->socket);
 	inbox_deinit(session);

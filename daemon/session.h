@@ -19,6 +19,7 @@
 #include "daemon/account.h"
 #include "daemon/files.h"
 #include "daemon/inbox.h"
+#include "daemon/memory.h"
 #include "daemon/outbox.h"
 #include "daemon/ring.h"
 #include "daemon/server.h"
@@ -50,6 +51,7 @@ struct session {
 	struct inbox inbox;
 	struct outbox outbox;
 	struct ring *ring; /* NULL: it has none */
+	struct memories memories;
 
 	uint64_t submitted;
 	uint64_t completed;

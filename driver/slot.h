@@ -20,13 +20,14 @@ enum slot_state { SLOT_FREE, SLOT_IN_FLIGHT, SLOT_QUEUED, SLOT_ENDED };
 
 /* What else is known of an operation in flight. */
 enum slot_mark {
-	SLOT_CANCELLED = 1, /* proactor_cancel() came */
-	SLOT_HELD = 2,      /* the driver has not started it yet: its own business */
-	SLOT_AT_WORK = 4,   /* it is with the threads (work.h), the driver has no part in it */
-	SLOT_AGAIN = 8,     /* a further shot of a multishot operation is being pushed */
-	SLOT_WAITS = 16,    /* the front has it, not the driver: see extra.h */
-	SLOT_MISSED = 32,   /* the driver asked it to end, perhaps in vain: its own business */
-	SLOT_BY_RING = 64,  /* it went to the daemon by a shared ring: the driver's business */
+	SLOT_CANCELLED = 1,   /* proactor_cancel() came */
+	SLOT_HELD = 2,        /* the driver has not started it yet: its own business */
+	SLOT_AT_WORK = 4,     /* it is with the threads (work.h), the driver has no part in it */
+	SLOT_AGAIN = 8,       /* a further shot of a multishot operation is being pushed */
+	SLOT_WAITS = 16,      /* the front has it, not the driver: see extra.h */
+	SLOT_MISSED = 32,     /* the driver asked it to end, perhaps in vain: its own business */
+	SLOT_IN_MEMORY = 128, /* its data is in memory that the daemon shares: likewise */
+	SLOT_BY_RING = 64,    /* it went to the daemon by a shared ring: the driver's business */
 };
 
 struct extra;

@@ -151,6 +151,25 @@ static const char *read_integer(const struct value *value, const struct op_param
 	return NULL;
 }
 
+static bool may_be_region(enum op_kind kind)
+{
+	return kind == OP_KIND_SPACE || kind == OP_KIND_DATA;
+}
+
+static const char *read_region(struct reader *reader, uint32_t count, void *field,
+	struct codec_region *region)
+{
+	int64_t memory, offset, size;
+
+	if (count != 3 || reader_int(reader, 1, INT64_MAX, &memory) < 0 ||
+		reader_int(reader, 0, INT64_MAX, &offset) < 0 ||
+		reader_int(reader, 0, INT64_MAX, &size) < 0)
+		return "of shared memory [memory, offset, size]";
+	*region = (struct codec_region){(uint64_t)memory, (uint64_t)offset};
+	set_memory(field, NULL, (size_t)size);
+	return NULL;
+}
+
 /* Reads one parameter. NULL, or what it wants. */
 static const char *read_param(struct reader *reader, const struct op_param *param, void *field,
 	struct codec_scratch *scratch)
@@ -174,6 +193,8 @@ static const char *read_param(struct reader *reader, const struct op_param *para
 		set_fallback(field, param);
 		return NULL;
 	}
+	if (value.token.type == TOKEN_ARRAY && may_be_region(param->kind))
+		return read_region(reader, value.token.count, field, &scratch->region);
 	switch (param->kind) {
 	case OP_KIND_PATH: return read_path(&value, field, scratch);
 	case OP_KIND_SPACE:
@@ -205,6 +226,7 @@ bool codec_read_params(const struct op_info *info, struct reader params, uint32_
 	uint32_t index = 0, count_max, count_min;
 
 	scratch->path_count = 0;
+	scratch->region = (struct codec_region){0};
 	codec_param_counts(info, &count_max, &count_min);
 	if (!rpc_check_count(info->name, count_min, count_max, count, name_at(info, count), error))
 		return false;
@@ -282,7 +304,24 @@ static void pack_param(struct pack *pack, const struct op_param *param, const vo
 	}
 }
 
+static void pack_region(struct pack *pack, const struct codec_region *region, const void *field)
+{
+	size_t size;
+
+	memcpy(&size, (const uint8_t *)field + sizeof(void *), sizeof(size));
+	pack_array(pack, 3);
+	pack_uint(pack, region->memory);
+	pack_uint(pack, region->offset);
+	pack_uint(pack, size);
+}
+
 void codec_pack_request(struct pack *pack, uint32_t msgid, const struct proactor_op *op)
+{
+	codec_pack_request_in(pack, msgid, op, /* region= */ NULL);
+}
+
+void codec_pack_request_in(struct pack *pack, uint32_t msgid, const struct proactor_op *op,
+	const struct codec_region *region)
 {
 	const struct op_info *info = &op_table[op->opcode];
 	uint32_t count = 0, needed = 0;
@@ -300,7 +339,10 @@ void codec_pack_request(struct pack *pack, uint32_t msgid, const struct proactor
 		if (op_kind_is_local(param->kind))
 			continue;
 		count++;
-		pack_param(pack, param, field_of_const(op, param));
+		if (region && may_be_region(param->kind))
+			pack_region(pack, region, field_of_const(op, param));
+		else
+			pack_param(pack, param, field_of_const(op, param));
 	}
 }
 
@@ -347,6 +389,9 @@ static int read_bytes(struct reader *reader, struct codec_result *result)
 	const uint8_t *bytes;
 	size_t size;
 
+	if (result->is_in_memory)
+		return reader_int(reader, 0, (int64_t)result->size, &result->result) < 0 ? -EBADMSG
+											 : 0;
 	if (reader_bytes(reader, &bytes, &size) < 0 || size > result->size)
 		return -EBADMSG;
 	if (size > 0)

@@ -19,11 +19,21 @@
 
 enum { CODEC_PATHS_MAX = 2 };
 
+/*
+ * A piece of shared memory in place of the bytes of a SPACE or DATA, `[memory, offset, size]` on the
+ * wire. The size is that of the parameter. No operation has two.
+ */
+struct codec_region {
+	uint64_t memory; /* its id; 0: none, it is bytes */
+	uint64_t offset; /* in bytes */
+};
+
 /* Where decoded parameters rest that the operation points to. */
 struct codec_scratch {
 	char paths[CODEC_PATHS_MAX][PATH_MAX];
 	unsigned path_count;
 	struct proactor_address address;
+	struct codec_region region;
 };
 
 /* What a success brought besides the number; where NULL, it is read over. */
@@ -31,6 +41,7 @@ struct codec_result {
 	int64_t result;
 	void *data; /* room for @size bytes */
 	size_t size;
+	bool is_in_memory; /* the bytes are there already, a region was named: the result says how many */
 	struct proactor_address *address;
 	struct statx *stat;
 };
@@ -56,6 +67,10 @@ bool codec_read_params(const struct op_info *info, struct reader params, uint32_
 
 /* Packs the whole request for @op. Trailing parameters that have their default are left out. */
 void codec_pack_request(struct pack *pack, uint32_t msgid, const struct proactor_op *op);
+
+/* As above, with @region (or NULL) in place of its bytes. */
+void codec_pack_request_in(struct pack *pack, uint32_t msgid, const struct proactor_op *op,
+	const struct codec_region *region);
 
 /* Packs the result of a success, but of BYTES only the bin's header: the bytes are to follow. */
 void codec_pack_result(struct pack *pack, const struct proactor_op *op, int64_t result);

@@ -1,0 +1,92 @@
+/*
+ * Registered memory of the remote driver: memory that the daemon makes and shares, mapped where the
+ * program was given its own. What operations do within it is named, not carried.
+ *
+ * Where the daemon does not share, or not as much, it stays what it was, and its bytes are carried
+ * as any others are.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "base/cleanup.h"
+#include "client/remote.h"
+
+static int64_t request(struct remote *remote, const char *method, uint64_t number)
+{
+	uint32_t msgid = remote_control_msgid(remote);
+	struct pack pack = pack_into(&remote->connection.out);
+	int r;
+
+	if (remote->connection.error < 0)
+		return -ECONNRESET;
+	rpc_pack_request(&pack, msgid, method, 1);
+	pack_uint(&pack, number);
+	r = remote_finish_request(remote, &pack);
+	/* a number, as the result of opening is */
+	return r < 0 ? r : remote_await(remote, msgid, PROACTOR_OPEN);
+}
+
+void remote_memory_add(struct proactor *proactor, void *memory, size_t size)
+{
+	struct remote *remote = container_of(proactor, struct remote, base);
+	_cleanup_(fd_closep) int fd = -EBADF;
+	int64_t id;
+
+	if (!remote->has_memory || remote->region_count == REMOTE_REGIONS_MAX)
+		return;
+	id = request(remote, "memory", size);
+	if (id < 0 || connection_take_fd(&remote->connection, &fd) < 0)
+		return;
+	if (remote_check_shared(fd, size) < 0 ||
+		mmap(memory, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
+			fd, 0) == MAP_FAILED) {
+		(void)request(remote, "memory_free", (uint64_t)id);
+		return;
+	}
+	remote->regions[remote->region_count++] =
+		(struct remote_region){.start = memory, .size = size, .id = (uint64_t)id};
+}
+
+void remote_memory_remove(struct proactor *proactor, void *memory)
+{
+	struct remote *remote = container_of(proactor, struct remote, base);
+	struct pack pack = pack_into(&remote->connection.out);
+
+	for (unsigned i = 0; i < remote->region_count; i++) {
+		struct remote_region *region = &remote->regions[i];
+
+		if (region->start != memory)
+			continue;
+		if (remote->connection.error == 0) {
+			rpc_pack_request(&pack, remote_control_msgid(remote), "memory_free", 1);
+			pack_uint(&pack, region->id);
+			(void)remote_finish_request(remote, &pack);
+		}
+		*region = remote->regions[--remote->region_count];
+		return;
+	}
+}
+
+/* Operations whose bytes may be named: memory and its size stand at the same place in all. */
+static const uint64_t may_name = UINT64_C(1) << PROACTOR_READ | UINT64_C(1) << PROACTOR_WRITE |
+	UINT64_C(1) << PROACTOR_RECV | UINT64_C(1) << PROACTOR_SEND;
+
+bool remote_region_of(const struct remote *remote, const struct proactor_op *op,
+	struct codec_region *ret_region)
+{
+	const uint8_t *data = op->read.data;
+	size_t size = op->read.size;
+
+	if (!(may_name >> op->opcode & 1))
+		return false;
+	for (unsigned i = 0; i < remote->region_count; i++) {
+		const struct remote_region *region = &remote->regions[i];
+		size_t offset = (size_t)(data - region->start);
+
+		if (data < region->start || offset > region->size || size > region->size - offset)
+			continue;
+		*ret_region = (struct codec_region){.memory = region->id, .offset = offset};
+		return true;
+	}
+	return false;
+}

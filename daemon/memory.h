@@ -1,0 +1,57 @@
+/*
+ * Shared memories of a session: an operation names a piece of one in place of bytes, and the kernel
+ * reads and writes what the client sees, with no copy in between.
+ *
+ * Operations in flight hold on to theirs: a memory that the client gives back loses its name at
+ * once, and is unmapped when the last of them has ended.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "daemon/shared.h"
+
+struct session;
+
+enum { MEMORIES_MAX = 64 }; /* of a session */
+
+struct memory {
+	struct list link; /* of memories.all, as long as it exists */
+	uint64_t id;
+	struct shared shared;
+	uint32_t use_count; /* operations in flight that name it */
+	bool leaving;       /* it has no name any more */
+};
+
+struct memories {
+	struct list all;
+	uint64_t last_id;
+	uint32_t count;
+	struct memory *recent; /* found last; most programs have but one */
+};
+
+void memories_init(struct memories *memories);
+
+/*
+ * Makes one of @size bytes, which were charged. @ret_fd is the caller's, to be sent. -ENOMEM,
+ * -EMFILE; -EDQUOT: there are MEMORIES_MAX.
+ */
+int memories_add(struct session *session, size_t size, struct memory **ret_memory, int *ret_fd);
+
+/* NULL: no such memory (any more). */
+struct memory *memories_find(struct memories *memories, uint64_t id);
+
+/* The @size bytes at @offset; NULL: they are not all in it. */
+void *memory_piece(const struct memory *memory, uint64_t offset, uint64_t size);
+
+/* Takes its name away; frees it when nobody uses it, and releases the charge. */
+void memory_leave(struct session *session, struct memory *memory);
+
+static inline void memory_hold(struct memory *memory)
+{
+	memory->use_count++;
+}
+
+void memory_release(struct session *session, struct memory *memory);
+
+/* All of them, of a session with nothing in flight. */
+void memories_deinit(struct session *session);
