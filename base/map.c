@@ -62,7 +62,8 @@ static int grow(struct map *map)
 
 int map_insert(struct map *map, uint64_t key, struct map_node *node)
 {
-	assert(!map_find(map, key));
+	if (map_find(map, key))
+		return -EEXIST;
 	if (map->count >= map->bucket_count && grow(map) < 0)
 		return -ENOMEM;
 	node->key = key;

@@ -22,7 +22,7 @@ void map_deinit(struct map *map);
 
 struct map_node *map_find(const struct map *map, uint64_t key);
 
-/* Adds @node as @key, which must not be there. -ENOMEM. */
+/* Adds @node as @key. -EEXIST: there is one. -ENOMEM. */
 int map_insert(struct map *map, uint64_t key, struct map_node *node);
 
 /* Takes @node, which is there, out. */

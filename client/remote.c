@@ -153,6 +153,8 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *op, 
 	int64_t result;
 	int r;
 
+	if (likely(remote_ring_push(remote_of(proactor), op, slot)))
+		return driver_pending(slot, ret_key);
 	if (op->opcode == PROACTOR_CALL || is_for_threads(op))
 		return work_push(proactor, op, slot, ret_key, ret_ready);
 	r = start(proactor, op, slot, &result);

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "client/remote.h"
+#include "proto/brief.h"
 
 enum { RESULT_ERRNO_MAX = 4095 };
 
@@ -140,14 +141,39 @@ void remote_receive(struct remote *remote)
 
 /* ---- by the ring ---- */
 
-/* Takes one response; what it ends is queued. */
-static int take_slot(struct remote *remote)
+/* Ends the operation of a brief response with an entry. False: it has another form. */
+static bool take_brief(struct remote *remote, const struct queue_slot *response,
+	struct proactor_entry *entries, unsigned *taken)
+{
+	enum op_result kind;
+	struct slot *slot;
+	uint32_t msgid, result;
+	bool is_nil;
+
+	if (!brief_read_response(response, &msgid, &is_nil, &result))
+		return false;
+	slot = find_slot(remote, msgid);
+	if (unlikely(!slot || !(slot->marks & SLOT_BY_RING)))
+		return false;
+	kind = op_table[slot->opcode].result;
+	if (unlikely(is_nil ? kind != OP_RESULT_NOTHING
+			    : !(slot->marks & SLOT_IN_MEMORY) || result > slot->space.size))
+		return false;
+	leave(remote, slot);
+	*taken += driver_entry(&remote->base, slot, result, /* flags= */ 0, &entries[*taken]);
+	return true;
+}
+
+/* Takes one response; what it ends has an entry, or is queued. */
+static int take_slot(struct remote *remote, struct proactor_entry *entries, unsigned *taken)
 {
 	struct queue_slot slot;
 
 	if (!queue_copy(&remote->ring.responses, &slot))
 		return -EBADMSG;
 	queue_advance(&remote->ring.responses);
+	if (likely(take_brief(remote, &slot, entries, taken)))
+		return 0;
 	return take_frame(remote, slot.frame, slot.size);
 }
 
@@ -164,22 +190,24 @@ unsigned remote_reap(struct proactor *proactor, struct proactor_entry *entries, 
 	struct remote *remote = container_of(proactor, struct remote, base);
 	struct queue *responses = &remote->ring.responses;
 	unsigned taken = 0;
+	bool found = false;
 
-	(void)entries;
 	if (!remote_ring_is_open(&remote->ring) || remote->connection.error < 0)
 		return 0;
-	for (; taken < count && queue_has(responses); taken++)
-		if (take_slot(remote) < 0) {
+	while (taken < count && queue_has(responses)) {
+		found = true;
+		if (unlikely(take_slot(remote, entries, &taken) < 0)) {
 			remote_lose(remote);
-			break;
+			return taken;
 		}
+	}
 	if (unlikely(remote->ring.sleeps))
 		remote_ring_end_sleep(&remote->ring);
-	if (taken > 0) {
+	if (found) {
 		queue_release(responses);
 		remote_send_held(remote);
 	}
 	if (++remote->ring.looks >= REMOTE_RING_LOOKS_MAX)
 		look_at_socket(remote);
-	return 0;
+	return taken;
 }

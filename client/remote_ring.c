@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "client/call.h"
 #include "client/remote.h"
+#include "proto/brief.h"
 
 #define RING_TIMEOUT_NS (10 * NSEC_PER_SEC)
 enum { LOOKS_PER_CLOCK = 16 };
@@ -169,22 +170,64 @@ static bool may_fit(const struct proactor_op *op)
 	return true;
 }
 
+/* Packs the request, of whatever form, to @ret_slot. False: it does not fit, or memory is short. */
+static bool pack_slot(struct remote *remote, const struct proactor_op *op, uint32_t msgid,
+	const struct codec_region *region, struct queue_slot *ret_slot)
+{
+	struct pack pack = pack_into(&remote->scratch);
+	size_t size;
+
+	if (!region && !may_fit(op))
+		return false;
+	buffer_clear(&remote->scratch);
+	codec_pack_request_in(&pack, msgid, op, region);
+	size = buffer_size(&remote->scratch);
+	if (pack.failed || size > QUEUE_FRAME_SIZE_MAX)
+		return false;
+	ret_slot->size = (uint8_t)size;
+	memcpy(ret_slot->frame, buffer_bytes(&remote->scratch), size);
+	return true;
+}
+
 bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot,
 	const struct codec_region *region)
 {
-	struct remote_ring *ring = &remote->ring;
-	struct pack pack = pack_into(&remote->scratch);
+	uint32_t msgid = slot_index(slot) | REMOTE_RING_MSGID;
+	struct queue_slot request;
 
-	if (!remote_ring_is_open(ring) || !(region || may_fit(op)))
+	if (!remote_ring_is_open(&remote->ring))
 		return false;
-	buffer_clear(&remote->scratch);
-	codec_pack_request_in(&pack, slot_index(slot) | REMOTE_RING_MSGID, op, region);
-	if (pack.failed || buffer_size(&remote->scratch) > QUEUE_FRAME_SIZE_MAX ||
-		remote_ring_put(ring, buffer_bytes(&remote->scratch),
-			buffer_size(&remote->scratch)) < 0)
+	if (!brief_write_request(&request, msgid, op, region) &&
+		!pack_slot(remote, op, msgid, region, &request))
+		return false;
+	if (remote_ring_put(&remote->ring, request.frame, request.size) < 0)
 		return false;
 	slot->marks |= SLOT_BY_RING;
-	ring->in_flight++;
+	remote->ring.in_flight++;
+	return true;
+}
+
+bool remote_ring_push(struct remote *remote, const struct proactor_op *op, struct slot *slot)
+{
+	struct codec_region found, *region = op->opcode == PROACTOR_NOP ? NULL : &found;
+	uint64_t cost = window_cost(0);
+
+	if (!remote_ring_is_open(&remote->ring) || remote->connection.error < 0 || op->flags != 0 ||
+		!window_admits(&remote->window, cost))
+		return false;
+	if (region &&
+		(!remote_region_of(remote, op, region) || op->read.file < 0 ||
+			op->read.size > remote->transfer_size))
+		return false;
+	slot->space.data = NULL;
+	slot->space.size = region ? op->read.size : 0;
+	if (region)
+		slot->marks |= SLOT_IN_MEMORY;
+	if (!remote_ring_send(remote, op, slot, region)) {
+		slot->marks &= (uint8_t)~SLOT_IN_MEMORY;
+		return false;
+	}
+	window_enter(&remote->window, cost);
 	return true;
 }
 

@@ -68,6 +68,12 @@ int remote_ring_put(struct remote_ring *ring, const void *frame, size_t size);
 bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot,
 	const struct codec_region *region);
 
+/*
+ * As a driver's push, for what has a brief form and nothing in its way. False: it was not done, and
+ * the general way is to be taken.
+ */
+bool remote_ring_push(struct remote *remote, const struct proactor_op *op, struct slot *slot);
+
 /* Asks for the operation of the slot with that index, which went by the ring, to end. -ENOMEM. */
 int remote_ring_cancel(struct remote *remote, uint32_t msgid, uint32_t slot_index);
 

@@ -22,7 +22,7 @@ struct task {
 struct loop {
 	struct proactor *proactor;
 	struct list ready; /* tasks that ended when they were pushed */
-	uint64_t now_ns;   /* of this turn */
+	uint64_t now_ns;   /* of this turn, or of one shortly before */
 	uint64_t turn_count;
 	uint64_t closing_count; /* closes by loop_close() in flight */
 };

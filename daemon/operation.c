@@ -6,6 +6,7 @@
 #include "daemon/params.h"
 #include "daemon/policy.h"
 #include "daemon/reply.h"
+#include "proto/brief.h"
 #include "proto/codec.h"
 
 static void ended(struct task *task, int64_t result);
@@ -123,16 +124,13 @@ static void start(struct operation *operation)
 	loop_push(session_loop(session), &operation->task, &operation->op);
 }
 
-enum operation_start operation_start(struct session *session, const struct op_info *info,
-	const struct rpc_message *message, struct rpc_error *error)
+/* One that is about @op, of which the parameters are still to be read. NULL: no memory. */
+static struct operation *operation_new(struct session *session, const struct proactor_op *op)
 {
 	struct operation *operation = slab_take(&session->server->operations);
-	enum operation_start result;
 
-	if (!operation) {
-		rpc_error_set(error, ENOMEM, "%s", info->name);
-		return OPERATION_REFUSED;
-	}
+	if (unlikely(!operation))
+		return NULL;
 	operation->task = (struct task){.complete = ended};
 	operation->link = (struct list){0};
 	operation->session = session;
@@ -141,7 +139,21 @@ enum operation_start operation_start(struct session *session, const struct op_in
 	operation->memory = NULL;
 	operation->file_charged = false;
 	operation->by_ring = session->ring && session->ring->answers;
-	operation->op = (struct proactor_op){.opcode = (uint32_t)(info - op_table)};
+	operation->op = *op;
+	return operation;
+}
+
+enum operation_start operation_start(struct session *session, const struct op_info *info,
+	const struct rpc_message *message, struct rpc_error *error)
+{
+	const struct proactor_op op = {.opcode = (uint32_t)(info - op_table)};
+	struct operation *operation = operation_new(session, &op);
+	enum operation_start result;
+
+	if (!operation) {
+		rpc_error_set(error, ENOMEM, "%s", info->name);
+		return OPERATION_REFUSED;
+	}
 	result = prepare(operation, info, message, error);
 	if (result == OPERATION_STARTED &&
 		map_insert(&session->operations_by_msgid, message->msgid, &operation->node) < 0) {
@@ -154,6 +166,55 @@ enum operation_start operation_start(struct session *session, const struct op_in
 	else
 		abandon(operation);
 	return result;
+}
+
+/* What prepare() does, of operations on one file whose bytes are in shared memory. */
+static bool prepare_brief(struct operation *operation, const struct brief *brief)
+{
+	struct session *session = operation->session;
+	struct proactor_op *op = &operation->op;
+	struct rpc_error error;
+
+	if (op->opcode == PROACTOR_NOP)
+		return true;
+	operation->files[0] = files_find(&session->files, op->read.file);
+	operation->memory = memories_find(&session->memories, brief->region.memory);
+	if (unlikely(!operation->files[0] || !operation->memory ||
+		    op->read.size > session->server->limits.value[LIMIT_TRANSFER_SIZE]))
+		return false;
+	if ((op->opcode == PROACTOR_RECV || op->opcode == PROACTOR_SEND) &&
+		!policy_allows(session, op, &error))
+		return false;
+	op->read.file = operation->files[0]->file;
+	op->read.data = memory_piece(operation->memory, brief->region.offset, op->read.size);
+	operation->file_count = 1;
+	return op->read.data != NULL;
+}
+
+bool operation_start_brief(struct session *session, const struct brief *brief)
+{
+	struct operation *operation;
+	struct rpc_error error;
+
+	if (unlikely(session->state != SESSION_OPEN || !session_has_memory(session)))
+		return false;
+	operation = operation_new(session, &brief->op);
+	if (unlikely(!operation))
+		return false;
+	if (unlikely(!prepare_brief(operation, brief) ||
+		    charge(operation, &error) != OPERATION_STARTED)) {
+		abandon(operation);
+		return false;
+	}
+	if (unlikely(map_insert(&session->operations_by_msgid, brief->msgid, &operation->node) <
+		    0)) {
+		account_release(&session->account, session->user, RESOURCE_OPERATIONS, 1);
+		abandon(operation);
+		return false;
+	}
+	session->server->stats.requests++;
+	start(operation);
+	return true;
 }
 
 /* A descriptor whose close was stopped would be open for ever. */

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "daemon/params.h"
+#include "proto/brief.h"
 #include "proto/codec.h"
 
 struct pack reply_begin(struct session *session, uint32_t msgid)
@@ -132,13 +133,37 @@ static void reply_outcome(struct operation *operation, int64_t result)
 		reply_end(operation->session, &pack);
 }
 
+/* Whether the answer has a brief form: nothing, or a number. */
+static bool is_brief(const struct operation *operation, int64_t result)
+{
+	enum op_result kind = op_table[operation->op.opcode].result;
+
+	return result >= 0 && result <= UINT32_MAX &&
+		(operation->memory || kind == OP_RESULT_NOTHING || kind == OP_RESULT_COUNT);
+}
+
+static void reply_brief(struct operation *operation, int64_t result)
+{
+	bool is_nil = op_table[operation->op.opcode].result == OP_RESULT_NOTHING;
+	uint8_t frame[BRIEF_NUMBER_SIZE];
+	size_t size = brief_write_response(frame, (uint32_t)operation->node.key, is_nil,
+		(uint32_t)result);
+
+	if (!ring_put(operation->session->ring, frame, size))
+		session_close(operation->session);
+}
+
 void reply_operation(struct operation *operation, int64_t result)
 {
 	struct ring *ring = operation->session->ring;
 
-	if (operation->by_ring)
+	if (!operation->by_ring) {
+		reply_outcome(operation, result);
+	} else if (likely(is_brief(operation, result))) {
+		reply_brief(operation, result);
+	} else {
 		ring->answers = true;
-	reply_outcome(operation, result);
-	if (operation->by_ring)
+		reply_outcome(operation, result);
 		ring->answers = false;
+	}
 }

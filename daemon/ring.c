@@ -9,7 +9,9 @@
 
 #include "base/cleanup.h"
 #include "daemon/dispatch.h"
+#include "daemon/operation.h"
 #include "daemon/session.h"
+#include "proto/brief.h"
 
 /* Of one session in one turn: then the next, and what has ended meanwhile. */
 enum { REQUESTS_PER_TURN = 32 };
@@ -240,6 +242,7 @@ static bool take_request(struct ring *ring)
 {
 	struct session *session = ring->session;
 	struct queue_slot slot;
+	struct brief brief;
 	bool taken;
 
 	if (!queue_copy(&ring->requests, &slot)) {
@@ -247,7 +250,8 @@ static bool take_request(struct ring *ring)
 		return false;
 	}
 	ring->answers = true;
-	taken = dispatch_frame(session, slot.frame, slot.size);
+	taken = (brief_read_request(&slot, &brief) && operation_start_brief(session, &brief)) ||
+		dispatch_frame(session, slot.frame, slot.size);
 	ring->answers = false;
 	if (taken)
 		queue_advance(&ring->requests);

@@ -1,0 +1,202 @@
+/* Brief frames. See brief.h. */
+#include "proto/brief.h"
+
+#include <endian.h>
+#include <string.h>
+
+/* ---- integers, where they are ---- */
+
+static inline uint32_t load32(const uint8_t *bytes)
+{
+	uint32_t number;
+
+	memcpy(&number, bytes, sizeof(number));
+	return be32toh(number);
+}
+
+static inline uint64_t load64(const uint8_t *bytes)
+{
+	uint64_t number;
+
+	memcpy(&number, bytes, sizeof(number));
+	return be64toh(number);
+}
+
+static inline uint8_t *store32(uint8_t *bytes, uint8_t tag, uint32_t number)
+{
+	number = htobe32(number);
+	*bytes = tag;
+	memcpy(bytes + 1, &number, sizeof(number));
+	return bytes + 1 + sizeof(number);
+}
+
+static inline uint8_t *store64(uint8_t *bytes, uint8_t tag, uint64_t number)
+{
+	number = htobe64(number);
+	*bytes = tag;
+	memcpy(bytes + 1, &number, sizeof(number));
+	return bytes + 1 + sizeof(number);
+}
+
+enum {
+	TAG_ARRAY_3 = 0x93,
+	TAG_ARRAY_4 = 0x94,
+	TAG_NIL = 0xc0,
+	TAG_UINT32 = 0xce,
+	TAG_UINT64 = 0xcf,
+	TAG_INT64 = 0xd3,
+};
+
+/* Places in a request: the method, and from its end on what follows the header of the params. */
+enum { METHOD_AT = 7, FILE_AT = 0, REGION_AT = 5, LAST_AT = 25, BODY_READ = 34, BODY_RECV = 30 };
+
+/* ---- the forms ---- */
+
+/* The method with the header of its params, as the first bytes of a number. */
+static const struct form {
+	uint64_t head;
+	uint64_t mask;
+	uint8_t head_size;
+	uint8_t size; /* of the frame */
+	uint8_t opcode;
+} forms[] = {
+	{UINT64_C(0xa472656164930000), UINT64_C(0xffffffffffff0000), 6, METHOD_AT + 6 + BODY_READ,
+		PROACTOR_READ},
+	{UINT64_C(0xa577726974659300), UINT64_C(0xffffffffffffff00), 7, METHOD_AT + 7 + BODY_READ,
+		PROACTOR_WRITE},
+	{UINT64_C(0xa472656376930000), UINT64_C(0xffffffffffff0000), 6, METHOD_AT + 6 + BODY_RECV,
+		PROACTOR_RECV},
+	{UINT64_C(0xa473656e64930000), UINT64_C(0xffffffffffff0000), 6, METHOD_AT + 6 + BODY_RECV,
+		PROACTOR_SEND},
+	{UINT64_C(0xa36e6f7090000000), UINT64_C(0xffffffffff000000), 5, METHOD_AT + 5,
+		PROACTOR_NOP},
+};
+
+static inline const struct form *form_of(uint32_t opcode)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+		if (forms[i].opcode == opcode)
+			return &forms[i];
+	return NULL;
+}
+
+static inline const struct form *find_form(const struct queue_slot *slot)
+{
+	uint64_t head = load64(slot->frame + METHOD_AT);
+
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+		if ((head & forms[i].mask) == forms[i].head && slot->size == forms[i].size)
+			return &forms[i];
+	return NULL;
+}
+
+/* ---- requests ---- */
+
+static inline bool has_offset(uint32_t opcode)
+{
+	return opcode == PROACTOR_READ || opcode == PROACTOR_WRITE;
+}
+
+bool brief_read_request(const struct queue_slot *slot, struct brief *ret_brief)
+{
+	const struct form *form = find_form(slot);
+	const uint8_t *body;
+	bool fits;
+
+	if (!form || slot->frame[0] != TAG_ARRAY_4 || slot->frame[1] != 0 ||
+		slot->frame[2] != TAG_UINT32)
+		return false;
+	ret_brief->msgid = load32(slot->frame + 3);
+	ret_brief->op = (struct proactor_op){.opcode = form->opcode};
+	if (form->opcode == PROACTOR_NOP)
+		return true;
+	body = slot->frame + METHOD_AT + form->head_size;
+	fits = body[FILE_AT] == TAG_UINT32 && body[REGION_AT] == TAG_ARRAY_3 &&
+		body[REGION_AT + 1] == TAG_UINT32 && body[REGION_AT + 6] == TAG_UINT64 &&
+		body[REGION_AT + 15] == TAG_UINT32 &&
+		body[LAST_AT] == (has_offset(form->opcode) ? TAG_INT64 : TAG_UINT32);
+	/* file and size stand at the same place in all */
+	ret_brief->op.read.file = load32(body + FILE_AT + 1);
+	ret_brief->region.memory = load32(body + REGION_AT + 2);
+	ret_brief->region.offset = load64(body + REGION_AT + 7);
+	ret_brief->op.read.size = load32(body + REGION_AT + 16);
+	if (!has_offset(form->opcode)) {
+		ret_brief->op.recv.flags = load32(body + LAST_AT + 1);
+		return fits;
+	}
+	ret_brief->op.read.offset = (int64_t)load64(body + LAST_AT + 1);
+	return fits && ret_brief->op.read.offset >= PROACTOR_CURRENT;
+}
+
+_Static_assert(offsetof(struct proactor_op, recv.flags) == offsetof(struct proactor_op, send.flags),
+	"receiving and sending are read alike");
+
+bool brief_write_request(struct queue_slot *ret_slot, uint32_t msgid, const struct proactor_op *op,
+	const struct codec_region *region)
+{
+	const struct form *form = form_of(op->opcode);
+	uint64_t head;
+	uint8_t *at;
+
+	if (!form || (op->opcode != PROACTOR_NOP) != (region != NULL))
+		return false;
+	if (region &&
+		((uint64_t)op->read.file > UINT32_MAX || op->read.size > UINT32_MAX ||
+			region->memory > UINT32_MAX ||
+			(has_offset(op->opcode) && op->read.offset < PROACTOR_CURRENT)))
+		return false;
+	ret_slot->size = form->size;
+	ret_slot->frame[0] = TAG_ARRAY_4;
+	ret_slot->frame[1] = 0;
+	(void)store32(ret_slot->frame + 2, TAG_UINT32, msgid);
+	head = htobe64(form->head);
+	memcpy(ret_slot->frame + METHOD_AT, &head, sizeof(head));
+	if (!region)
+		return true;
+	at = store32(ret_slot->frame + METHOD_AT + form->head_size, TAG_UINT32,
+		(uint32_t)op->read.file);
+	*at++ = TAG_ARRAY_3;
+	at = store32(at, TAG_UINT32, (uint32_t)region->memory);
+	at = store64(at, TAG_UINT64, region->offset);
+	at = store32(at, TAG_UINT32, (uint32_t)op->read.size);
+	if (has_offset(op->opcode))
+		(void)store64(at, TAG_INT64, (uint64_t)op->read.offset);
+	else
+		(void)store32(at, TAG_UINT32, op->recv.flags);
+	return true;
+}
+
+/* ---- responses ---- */
+
+size_t brief_write_response(uint8_t ret_frame[BRIEF_NUMBER_SIZE], uint32_t msgid, bool is_nil,
+	uint32_t result)
+{
+	ret_frame[0] = TAG_ARRAY_4;
+	ret_frame[1] = 1;
+	(void)store32(ret_frame + 2, TAG_UINT32, msgid);
+	ret_frame[7] = TAG_NIL;
+	if (is_nil) {
+		ret_frame[8] = TAG_NIL;
+		return BRIEF_NIL_SIZE;
+	}
+	(void)store32(ret_frame + 8, TAG_UINT32, result);
+	return BRIEF_NUMBER_SIZE;
+}
+
+bool brief_read_response(const struct queue_slot *slot, uint32_t *ret_msgid, bool *ret_is_nil,
+	uint32_t *ret_result)
+{
+	const uint8_t *frame = slot->frame;
+
+	if (frame[0] != TAG_ARRAY_4 || frame[1] != 1 || frame[2] != TAG_UINT32 ||
+		frame[7] != TAG_NIL)
+		return false;
+	*ret_msgid = load32(frame + 3);
+	*ret_is_nil = slot->size == BRIEF_NIL_SIZE && frame[8] == TAG_NIL;
+	if (*ret_is_nil) {
+		*ret_result = 0;
+		return true;
+	}
+	*ret_result = load32(frame + 9);
+	return slot->size == BRIEF_NUMBER_SIZE && frame[8] == TAG_UINT32;
+}

@@ -1,0 +1,47 @@
+/*
+ * Brief frames: the forms that frequent requests and their responses have in a slot of a ring.
+ *
+ * They are frames like any other, with each integer in one width, so that both sides know where
+ * everything is: they are written and recognised in a few stores and comparisons. What does not
+ * look like this, to the bit, takes the general way, with the same result.
+ *
+ *      request   94 00 ce msgid4 a4 "read"  93 ce file4 REGION d3 offset8
+ *                94 00 ce msgid4 a5 "write" 93 ce file4 REGION d3 offset8
+ *                94 00 ce msgid4 a4 "recv"  93 ce file4 REGION ce flags4        likewise "send"
+ *                94 00 ce msgid4 a3 "nop"   90
+ *      REGION    93 ce memory4 cf offset8 ce size4
+ *      response  94 01 ce msgid4 c0 ce result4, or … c0 c0: nil
+ */
+#pragma once
+
+#include "driver/proactor.h"
+#include "proto/codec.h"
+#include "proto/queue.h"
+
+struct brief {
+	uint32_t msgid;
+	struct codec_region region; /* not of a nop */
+	struct proactor_op op;      /* @data is NULL */
+};
+
+/*
+ * Takes the request in @slot, a copy. False: it has another form; @ret_brief is spoilt.
+ */
+bool brief_read_request(const struct queue_slot *slot, struct brief *ret_brief);
+
+/*
+ * Writes the request for @op with its bytes in @region (NULL: a nop) to @ret_slot, size and frame.
+ * False: it has no such form.
+ */
+bool brief_write_request(struct queue_slot *ret_slot, uint32_t msgid, const struct proactor_op *op,
+	const struct codec_region *region);
+
+enum { BRIEF_NIL_SIZE = 9, BRIEF_NUMBER_SIZE = 13 };
+
+/* Writes the response: @result, or nil where @is_nil. Returns its size. */
+size_t brief_write_response(uint8_t ret_frame[BRIEF_NUMBER_SIZE], uint32_t msgid, bool is_nil,
+	uint32_t result);
+
+/* Takes the response in @slot, a copy. @ret_result is 0 for nil. False: it has another form. */
+bool brief_read_response(const struct queue_slot *slot, uint32_t *ret_msgid, bool *ret_is_nil,
+	uint32_t *ret_result);
