@@ -118,16 +118,14 @@ void remote_ring_close(struct remote_ring *ring)
 
 /* ---- requests ---- */
 
-int remote_ring_put(struct remote_ring *ring, const void *frame, size_t size)
+/* Puts a request, where there is room or into the backlog. -ENOMEM. */
+static int put(struct remote_ring *ring, const struct queue_slot *request)
 {
-	struct queue_slot slot = {.size = (uint8_t)size};
-
 	if (likely(buffer_size(&ring->backlog) == 0 && queue_has_room(&ring->requests))) {
-		queue_put(&ring->requests, frame, size);
+		queue_put(&ring->requests, request);
 		return 0;
 	}
-	memcpy(slot.frame, frame, size);
-	return buffer_append(&ring->backlog, &slot, sizeof(slot));
+	return buffer_append(&ring->backlog, request, sizeof(*request));
 }
 
 static void put_backlog(struct remote_ring *ring)
@@ -136,7 +134,7 @@ static void put_backlog(struct remote_ring *ring)
 		const struct queue_slot *slot =
 			(const struct queue_slot *)buffer_bytes(&ring->backlog);
 
-		queue_put(&ring->requests, slot->frame, slot->size);
+		queue_put(&ring->requests, slot);
 		buffer_consume(&ring->backlog, sizeof(*slot));
 	}
 }
@@ -193,14 +191,14 @@ bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struc
 	const struct codec_region *region)
 {
 	uint32_t msgid = slot_index(slot) | REMOTE_RING_MSGID;
-	struct queue_slot request;
+	struct queue_slot request = {0};
 
 	if (!remote_ring_is_open(&remote->ring))
 		return false;
 	if (!brief_write_request(&request, msgid, op, region) &&
 		!pack_slot(remote, op, msgid, region, &request))
 		return false;
-	if (remote_ring_put(&remote->ring, request.frame, request.size) < 0)
+	if (put(&remote->ring, &request) < 0)
 		return false;
 	slot->marks |= SLOT_BY_RING;
 	remote->ring.in_flight++;
@@ -234,14 +232,16 @@ bool remote_ring_push(struct remote *remote, const struct proactor_op *op, struc
 int remote_ring_cancel(struct remote *remote, uint32_t msgid, uint32_t slot_index)
 {
 	struct pack pack = pack_into(&remote->scratch);
+	struct queue_slot request = {0};
 
 	buffer_clear(&remote->scratch);
 	rpc_pack_request(&pack, msgid, "cancel", 1);
 	pack_uint(&pack, slot_index | REMOTE_RING_MSGID);
 	if (pack.failed)
 		return -ENOMEM;
-	return remote_ring_put(&remote->ring, buffer_bytes(&remote->scratch),
-		buffer_size(&remote->scratch));
+	request.size = (uint8_t)buffer_size(&remote->scratch);
+	memcpy(request.frame, buffer_bytes(&remote->scratch), request.size);
+	return put(&remote->ring, &request);
 }
 
 /* ---- waiting ---- */

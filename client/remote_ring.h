@@ -58,9 +58,6 @@ static inline bool remote_ring_is_open(const struct remote_ring *ring)
 	return ring->memory != NULL;
 }
 
-/* Puts a frame of up to QUEUE_FRAME_SIZE_MAX bytes, where room is or into the backlog. -ENOMEM. */
-int remote_ring_put(struct remote_ring *ring, const void *frame, size_t size);
-
 /*
  * Sends @op, of @slot, whose bytes are in @region (or NULL), by the ring where that is open and the
  * request fits. False: it does not.

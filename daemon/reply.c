@@ -24,10 +24,18 @@ static bool goes_by_ring(const struct session *session, size_t size)
 	return session->ring && session->ring->answers && size <= QUEUE_FRAME_SIZE_MAX;
 }
 
+static bool put_slot(struct ring *ring, const uint8_t *frame, size_t size)
+{
+	struct queue_slot response = {.size = (uint8_t)size};
+
+	memcpy(response.frame, frame, size);
+	return ring_put(ring, &response);
+}
+
 static bool put(struct session *session, const struct buffer *frame)
 {
 	if (goes_by_ring(session, buffer_size(frame)))
-		return ring_put(session->ring, buffer_bytes(frame), buffer_size(frame));
+		return put_slot(session->ring, buffer_bytes(frame), buffer_size(frame));
 	return outbox_append(session, buffer_bytes(frame), buffer_size(frame));
 }
 
@@ -92,7 +100,7 @@ static void reply_bytes(struct operation *operation, struct pack *pack, int64_t 
 		outbox_append_chunk(operation->session, chunk);
 		return;
 	}
-	if (!ring_put(operation->session->ring, chunk->bytes + chunk->head, chunk_size(chunk)))
+	if (!put_slot(operation->session->ring, chunk->bytes + chunk->head, chunk_size(chunk)))
 		session_close(operation->session);
 	session_give_chunk(operation->session, chunk);
 }
@@ -145,11 +153,10 @@ static bool is_brief(const struct operation *operation, int64_t result)
 static void reply_brief(struct operation *operation, int64_t result)
 {
 	bool is_nil = op_table[operation->op.opcode].result == OP_RESULT_NOTHING;
-	uint8_t frame[BRIEF_NUMBER_SIZE];
-	size_t size = brief_write_response(frame, (uint32_t)operation->node.key, is_nil,
-		(uint32_t)result);
+	struct queue_slot response = {0}; /* what was on the stack is not for the client */
 
-	if (!ring_put(operation->session->ring, frame, size))
+	brief_write_response(&response, (uint32_t)operation->node.key, is_nil, (uint32_t)result);
+	if (!ring_put(operation->session->ring, &response))
 		session_close(operation->session);
 }
 

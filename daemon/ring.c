@@ -297,17 +297,14 @@ static void mark_dirty(struct ring *ring)
 		list_append(&ring->session->server->dirty_rings, &ring->dirty_link);
 }
 
-bool ring_put(struct ring *ring, const void *frame, size_t size)
+bool ring_put(struct ring *ring, const struct queue_slot *response)
 {
-	struct queue_slot slot = {.size = (uint8_t)size};
-
 	mark_dirty(ring);
 	if (likely(!ring_has_backlog(ring) && queue_has_room(&ring->responses))) {
-		queue_put(&ring->responses, frame, size);
+		queue_put(&ring->responses, response);
 		return true;
 	}
-	memcpy(slot.frame, frame, size);
-	return buffer_append(&ring->backlog, &slot, sizeof(slot)) == 0;
+	return buffer_append(&ring->backlog, response, sizeof(*response)) == 0;
 }
 
 static void put_backlog(struct ring *ring)
@@ -316,7 +313,7 @@ static void put_backlog(struct ring *ring)
 		const struct queue_slot *slot =
 			(const struct queue_slot *)buffer_bytes(&ring->backlog);
 
-		queue_put(&ring->responses, slot->frame, slot->size);
+		queue_put(&ring->responses, slot);
 		buffer_consume(&ring->backlog, sizeof(*slot));
 	}
 }

@@ -67,8 +67,8 @@ bool ring_has_backlog(const struct ring *ring);
 /* The session was held back and is not any more: looks at the ring again. */
 void ring_resume(struct ring *ring);
 
-/* A response; false where memory is short. @size is at most QUEUE_FRAME_SIZE_MAX. */
-bool ring_put(struct ring *ring, const void *frame, size_t size);
+/* A response; false where memory is short. */
+bool ring_put(struct ring *ring, const struct queue_slot *response);
 
 /* ---- all rings ---- */
 

@@ -168,19 +168,21 @@ bool brief_write_request(struct queue_slot *ret_slot, uint32_t msgid, const stru
 
 /* ---- responses ---- */
 
-size_t brief_write_response(uint8_t ret_frame[BRIEF_NUMBER_SIZE], uint32_t msgid, bool is_nil,
-	uint32_t result)
+enum { NIL_SIZE = 9, NUMBER_SIZE = 13 };
+
+void brief_write_response(struct queue_slot *ret_slot, uint32_t msgid, bool is_nil, uint32_t result)
 {
-	ret_frame[0] = TAG_ARRAY_4;
-	ret_frame[1] = 1;
-	(void)store32(ret_frame + 2, TAG_UINT32, msgid);
-	ret_frame[7] = TAG_NIL;
-	if (is_nil) {
-		ret_frame[8] = TAG_NIL;
-		return BRIEF_NIL_SIZE;
-	}
-	(void)store32(ret_frame + 8, TAG_UINT32, result);
-	return BRIEF_NUMBER_SIZE;
+	uint8_t *frame = ret_slot->frame;
+
+	frame[0] = TAG_ARRAY_4;
+	frame[1] = 1;
+	(void)store32(frame + 2, TAG_UINT32, msgid);
+	frame[7] = frame[8] = TAG_NIL;
+	ret_slot->size = NIL_SIZE;
+	if (is_nil)
+		return;
+	(void)store32(frame + 8, TAG_UINT32, result);
+	ret_slot->size = NUMBER_SIZE;
 }
 
 bool brief_read_response(const struct queue_slot *slot, uint32_t *ret_msgid, bool *ret_is_nil,
@@ -192,11 +194,11 @@ bool brief_read_response(const struct queue_slot *slot, uint32_t *ret_msgid, boo
 		frame[7] != TAG_NIL)
 		return false;
 	*ret_msgid = load32(frame + 3);
-	*ret_is_nil = slot->size == BRIEF_NIL_SIZE && frame[8] == TAG_NIL;
+	*ret_is_nil = slot->size == NIL_SIZE && frame[8] == TAG_NIL;
 	if (*ret_is_nil) {
 		*ret_result = 0;
 		return true;
 	}
 	*ret_result = load32(frame + 9);
-	return slot->size == BRIEF_NUMBER_SIZE && frame[8] == TAG_UINT32;
+	return slot->size == NUMBER_SIZE && frame[8] == TAG_UINT32;
 }

@@ -36,10 +36,8 @@ bool brief_read_request(const struct queue_slot *slot, struct brief *ret_brief);
 bool brief_write_request(struct queue_slot *ret_slot, uint32_t msgid, const struct proactor_op *op,
 	const struct codec_region *region);
 
-enum { BRIEF_NIL_SIZE = 9, BRIEF_NUMBER_SIZE = 13 };
-
-/* Writes the response: @result, or nil where @is_nil. Returns its size. */
-size_t brief_write_response(uint8_t ret_frame[BRIEF_NUMBER_SIZE], uint32_t msgid, bool is_nil,
+/* Writes the response, size and frame: @result, or nil where @is_nil. */
+void brief_write_response(struct queue_slot *ret_slot, uint32_t msgid, bool is_nil,
 	uint32_t result);
 
 /* Takes the response in @slot, a copy. @ret_result is 0 for nil. False: it has another form. */

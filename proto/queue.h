@@ -85,10 +85,21 @@ static inline uint8_t queue_turn(const struct queue *queue)
 	return queue->position & queue->entries ? 2 : 1;
 }
 
+static inline struct queue_slot *queue_slot_at(const struct queue *queue, uint32_t position)
+{
+	return &queue->slots[position & (queue->entries - 1)];
+}
+
 static inline struct queue_slot *queue_slot(const struct queue *queue)
 {
-	return &queue->slots[queue->position & (queue->entries - 1)];
+	return queue_slot_at(queue, queue->position);
 }
+
+/*
+ * How many slots ahead a line is asked for: it is on its way from the other processor while those
+ * before it are done.
+ */
+enum { QUEUE_PREFETCH = 3 };
 
 /* ---- the consumer ---- */
 
@@ -115,6 +126,7 @@ static inline bool queue_copy(const struct queue *queue, struct queue_slot *ret_
 static inline void queue_advance(struct queue *queue)
 {
 	queue->position++;
+	__builtin_prefetch(queue_slot_at(queue, queue->position + QUEUE_PREFETCH));
 }
 
 /* The producer may write again what was taken so far. Once for many. */
@@ -164,16 +176,18 @@ static inline bool queue_has_room(struct queue *queue)
 }
 
 /* Puts a frame, for which there must be room: the consumer sees it at once. */
-static inline void queue_put(struct queue *queue, const void *frame, size_t size)
+static inline void queue_put(struct queue *queue, const struct queue_slot *frame)
 {
 	struct queue_slot *slot = queue_slot(queue);
 
-	assert(size > 0 && size <= QUEUE_FRAME_SIZE_MAX);
-	slot->size = (uint8_t)size;
-	memcpy(slot->frame, frame, size);
+	assert(frame->size > 0 && frame->size <= QUEUE_FRAME_SIZE_MAX);
+	slot->size = frame->size;
+	/* all of it: a copy of one known size is cheaper than a shorter one */
+	memcpy(slot->frame, frame->frame, sizeof(slot->frame));
 	atomic_store_explicit((_Atomic uint8_t *)&slot->turn, queue_turn(queue),
 		memory_order_release);
 	queue->position++;
+	__builtin_prefetch(queue_slot_at(queue, queue->position + QUEUE_PREFETCH), /* rw= */ 1);
 }
 
 /* Whether the consumer sleeps and has to be woken, by the caller: asked after what was put. */
