@@ -74,7 +74,7 @@ fault_wrapped := malloc calloc realloc aligned_alloc mmap64 eventfd timerfd_crea
 $(B)/tests/fault/uring_queue.o: driver/uring_queue.c $(flags_stamp)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -DDRIVER_CALLS_LIBURING -MMD -MP -MF $@.d -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -DDRIVER_CALLS_LIBRARIES -MMD -MP -MF $@.d -c -o $@ $<
 
 $(fault_program): $(call objects,$(wildcard tests/fault/*.c)) $(B)/tests/fault/uring_queue.o $(B)/tests/harness.o \
 		$(B)/libproactor.a
