@@ -112,8 +112,8 @@ static inline void use_fixed(const struct uring *uring, struct io_uring_sqe *sqe
 }
 
 /* Fills @sqe for @op, and what @slot has to keep for it. -ENOMEM, -ENOBUFS. */
-static inline int prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op,
-	struct slot *slot)
+static inline __attribute__((always_inline)) int prep(struct uring *uring, struct io_uring_sqe *sqe,
+	const struct proactor_op *op, struct slot *slot)
 {
 	/* none of the preparations touches it */
 	sqe->user_data = slot_key(slot);
@@ -165,19 +165,13 @@ static __attribute__((noinline)) int push_elsewhere(struct proactor *proactor,
 	}
 }
 
-int uring_push(struct proactor *proactor, const struct proactor_op *op, struct slot *slot,
-	uint64_t *ret_key, struct proactor_completion *ret_ready)
+static inline __attribute__((always_inline)) int push_submission(struct proactor *proactor,
+	const struct proactor_op *op, struct slot *slot, uint64_t *ret_key)
 {
 	struct uring *uring = uring_of(proactor);
-	struct io_uring_sqe *sqe;
+	struct io_uring_sqe *sqe = uring_sqe(uring);
 	int r;
 
-	if (unlikely(!uring->op_supported[op->opcode]))
-		return push_elsewhere(proactor, op, slot, ret_key, ret_ready);
-	/* before its submission is in the queue: it may submit */
-	if (unlikely(op->opcode == PROACTOR_CLOSE))
-		uring_unfix(uring, op->close.file);
-	sqe = uring_sqe(uring);
 	if (unlikely(!sqe))
 		return driver_refuse(proactor, slot, -ENOMEM);
 	/* what is kept of an earlier shot is not needed any more */
@@ -190,4 +184,43 @@ int uring_push(struct proactor *proactor, const struct proactor_op *op, struct s
 		return driver_pending(slot, ret_key);
 	uring_sqe_undo(uring);
 	return driver_refuse(proactor, slot, r);
+}
+
+/* Both are out of line, so that the others have nothing to do with them. */
+static __attribute__((noinline)) int push_after_all(struct proactor *proactor,
+	const struct proactor_op *op, struct slot *slot, uint64_t *ret_key)
+{
+	return push_submission(proactor, op, slot, ret_key);
+}
+
+static __attribute__((noinline)) int push_special(struct proactor *proactor,
+	const struct proactor_op *op, struct slot *slot, uint64_t *ret_key,
+	struct proactor_completion *ret_ready)
+{
+	struct uring *uring = uring_of(proactor);
+	struct shortcut_file *file;
+	int64_t r;
+
+	if (uring->op_special[op->opcode] & URING_LACKS)
+		return push_elsewhere(proactor, op, slot, ret_key, ret_ready);
+	if (uring->op_special[op->opcode] & URING_ENDS_FILE) {
+		/* before its submission is in the queue: it may submit */
+		uring_file_end(uring, op->close.file);
+		return push_after_all(proactor, op, slot, ret_key);
+	}
+	file = uring_shortcut_file(uring, op);
+	if (!file)
+		return push_after_all(proactor, op, slot, ret_key);
+	r = shortcut_try(&uring->shortcuts, file, op, proactor->stats.enters);
+	if (r == SYSCALL_BLOCKS)
+		return push_after_all(proactor, op, slot, ret_key);
+	return shortcut_end(&uring->shortcuts, proactor, slot, r, ret_key, ret_ready);
+}
+
+int uring_push(struct proactor *proactor, const struct proactor_op *op, struct slot *slot,
+	uint64_t *ret_key, struct proactor_completion *ret_ready)
+{
+	if (unlikely(uring_of(proactor)->op_special[op->opcode]))
+		return push_special(proactor, op, slot, ret_key, ret_ready);
+	return push_submission(proactor, op, slot, ret_key);
 }

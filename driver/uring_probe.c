@@ -74,11 +74,13 @@ int uring_probe(struct uring *uring, const struct io_uring_params *params, char 
 		return -ENOMEM;
 	}
 	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++) {
-		uring->op_supported[opcode] = kernel_ops[opcode] != UINT8_MAX &&
-			io_uring_opcode_supported(probe, kernel_ops[opcode]);
-		if (!uring->op_supported[opcode])
-			missing |= UINT64_C(1) << opcode;
+		if (kernel_ops[opcode] != UINT8_MAX &&
+			io_uring_opcode_supported(probe, kernel_ops[opcode]))
+			continue;
+		uring->op_special[opcode] |= URING_LACKS;
+		missing |= UINT64_C(1) << opcode;
 	}
+	uring->op_special[PROACTOR_CLOSE] |= URING_ENDS_FILE;
 	probe_multishot(uring, params, probe);
 	io_uring_free_probe(probe);
 	if ((missing & needed) == 0)
