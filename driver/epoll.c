@@ -152,6 +152,7 @@ int epoll_new(struct proactor **ret_proactor, const struct proactor_options *opt
 	driver_init(&epoll->base, &epoll_driver, options);
 	slab_init(&epoll->waiters, sizeof(struct waiter));
 	slab_init(&epoll->rooms, KEPT_ROOM_SIZE);
+	shortcuts_init(&epoll->shortcuts);
 	snprintf(epoll->base.name, sizeof(epoll->base.name), "epoll");
 	*ret_proactor = &epoll->base;
 	return 0;

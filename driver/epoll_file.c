@@ -79,6 +79,8 @@ int epoll_file_kind(struct epoll *epoll, int fd)
 	if (r < 0)
 		return r;
 	file->kind = (uint8_t)kind;
+	if (kind == SYSCALL_KIND_DISK)
+		file->shortcut.ways = shortcut_ways(fd);
 	return kind;
 }
 
@@ -117,6 +119,7 @@ void epoll_file_end(struct epoll *epoll, int fd)
 		deregister(epoll, fd);
 	file->state = EPOLL_FILE_NEW;
 	file->kind = SYSCALL_KIND_UNKNOWN;
+	file->shortcut = (struct shortcut_file){0};
 	file->generation++;
 	file->position_user_count = 0;
 	for (int queue = 0; queue < EPOLL_QUEUE_COUNT; queue++) {

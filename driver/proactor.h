@@ -115,8 +115,8 @@ enum proactor_opcode {
 enum {
 	/*
 	 * It may block the thread that does it (the close of a socket that lingers, a file system
-	 * that asks somebody). The driver has it done where it holds nothing else up, which costs a
-	 * little more. Without it, blocking holds up the proactor.
+	 * that asks somebody, or may be frozen). The driver has it done where it holds nothing else
+	 * up, which costs a little more. Without it, blocking holds up the proactor.
 	 */
 	PROACTOR_MAY_BLOCK = 1,
 	/*

@@ -161,8 +161,11 @@ static bool reap_special(struct uring *uring, const struct io_uring_cqe *cqe)
 		reap_internal(uring, cqe);
 		return true;
 	}
-	if (cqe->res >= 0)
-		uring_unfix(uring, cqe->res);
+	if (cqe->res >= 0) {
+		uint32_t index = (uint32_t)cqe->user_data & ~(uint32_t)URING_MAKES_FILE;
+
+		uring_file_made(uring, slots_at(&uring->base.slots, index)->opcode, cqe->res);
+	}
 	return false;
 }
 
@@ -307,6 +310,7 @@ static void uring_free(struct proactor *proactor)
 	uring_teardown(uring);
 	slab_deinit(&uring->shorts);
 	slab_deinit(&uring->paths);
+	free(uring->shortcut_files);
 	free(uring);
 }
 
@@ -339,6 +343,7 @@ int uring_new(struct proactor **ret_proactor, const struct proactor_options *opt
 	if (!uring)
 		return -ENOMEM;
 	driver_init(&uring->base, &uring_driver, options);
+	shortcuts_init(&uring->shortcuts);
 	slab_init(&uring->shorts, STASH_SHORT_SIZE);
 	slab_init(&uring->paths, PATH_MAX);
 	r = uring_setup(uring, options, reason);

@@ -13,7 +13,7 @@
  *   uring_queue.c     the two queues and the system call between them; the backlog
  *   uring_prep.c      an operation becomes a submission
  *   uring_keep.c      … one that points to what has to be kept: paths, addresses, arrays
- *   uring_files.c     descriptors, and the table of registered ones
+ *   uring_files.c     descriptors, the table of registered ones, and which have shortcuts
  *   uring_memory.c    registered memory and rings of buffers
  *   uring.c           the calls of struct driver
  */
@@ -24,6 +24,7 @@
 #include "base/buffer.h"
 #include "base/slab.h"
 #include "driver/driver.h"
+#include "driver/shortcut.h"
 
 /*
  * What liburing 2.3 does not know yet. What the running kernel knows is found out when a ring is
@@ -72,6 +73,15 @@ struct uring_region {
 
 enum { URING_REGIONS_MAX = 64, URING_FIXED_MAX = 4096 };
 
+/* Why pushing an operation is more than to queue its submission. */
+enum uring_special {
+	URING_LACKS = 1,     /* the kernel has it not: it is done by system call */
+	URING_ENDS_FILE = 2, /* its file leaves the tables */
+	URING_SHORTCUTS = 4, /* there are files where it may have a shortcut */
+	URING_REGIONS = 8,   /* there is registered memory, which it may name */
+	URING_RARE = 16,     /* its preparation calls something, or keeps something */
+};
+
 struct uring {
 	struct proactor base;
 	struct io_uring ring; /* liburing's view of the mappings; its queue indices are not used */
@@ -100,14 +110,18 @@ struct uring {
 	bool retry_armed;
 	/* of which it was made; no pointers of it are looked at later */
 	struct proactor_options options;
-	/* by the kernel; the rest is done by system call when pushed */
-	bool op_supported[PROACTOR_OPCODE_COUNT];
+	uint8_t op_special[PROACTOR_OPCODE_COUNT]; /* of enum uring_special; most are 0 */
 
 	bool multishot_accept, multishot_recv, multishot_poll;
 
 	unsigned fixed_count; /* places in the table of files; 0: none was made */
 	bool fixed_refused;
 	uint64_t fixed[URING_FIXED_MAX / 64]; /* which of them have a file: that of their number */
+
+	struct shortcuts shortcuts;
+	/* URING_FIXED_MAX of them, by number; NULL until one has any ways */
+	struct shortcut_file *shortcut_files;
+	uint32_t shortcut_counts[2]; /* of files where reads may have one, where writes may */
 
 	uint32_t region_count; /* places used in @regions, those that are free again included */
 	bool regions_refused;  /* the kernel takes no table */
@@ -234,8 +248,32 @@ int uring_attach(struct proactor *proactor, int fd, int64_t *ret_file);
 int uring_detach(struct proactor *proactor, int64_t file, int *ret_fd);
 void uring_discard(struct proactor *proactor, int64_t file);
 
-/* @file leaves the table, if it is there. */
-void uring_unfix(struct uring *uring, int64_t file);
+/* @file leaves the tables, if it is there. */
+void uring_file_end(struct uring *uring, int64_t file);
+
+/* @file was made by an operation with @opcode. */
+void uring_file_made(struct uring *uring, uint32_t opcode, int64_t file);
+
+/* Finds out what ways @file has, which was opened. */
+void uring_file_look_at(struct uring *uring, int64_t file);
+
+/*
+ * Where @op, which is special for that reason, may have a shortcut, what is known of its file;
+ * NULL: it may not.
+ */
+static inline struct shortcut_file *uring_shortcut_file(struct uring *uring,
+	const struct proactor_op *op)
+{
+	uint64_t fd = (uint64_t)op->read.file;
+	struct shortcut_file *file;
+
+	if (fd >= URING_FIXED_MAX)
+		return NULL;
+	file = &uring->shortcut_files[fd];
+	if (unlikely(file->ways & SHORTCUT_UNKNOWN))
+		uring_file_look_at(uring, op->read.file);
+	return shortcut_is_for(op, file->ways) ? file : NULL;
+}
 
 /* Whether submissions on @fd may say IOSQE_FIXED_FILE. */
 static inline bool uring_is_fixed(const struct uring *uring, int fd)

@@ -10,9 +10,14 @@
  * back it does, and what was pushed before is submitted before that. Should somebody close a
  * descriptor under us all the same, a later file of that number finds the place taken, and clears
  * it.
+ *
+ * Which files have shortcuts (shortcut.h) is found out of those attached when they are, and of
+ * those opened when they are first read or written. As long as there is none, reads and writes are
+ * not looked at.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -43,9 +48,9 @@ static void fix(struct uring *uring, int fd)
 		uring->fixed[fd / 64] |= UINT64_C(1) << (fd % 64);
 }
 
-void uring_unfix(struct uring *uring, int64_t file)
+static void unfix(struct uring *uring, int fd)
 {
-	int fd = syscall_fd(file), nothing = -1;
+	int nothing = -1;
 
 	if (!uring_is_fixed(uring, fd))
 		return;
@@ -54,11 +59,64 @@ void uring_unfix(struct uring *uring, int64_t file)
 	(void)io_uring_register_files_update(&uring->ring, (unsigned)fd, &nothing, 1);
 }
 
+/* ---- shortcuts ---- */
+
+static void set_special(struct uring *uring, uint32_t opcode, bool is_special)
+{
+	if (is_special)
+		uring->op_special[opcode] |= URING_SHORTCUTS;
+	else
+		uring->op_special[opcode] &= (uint8_t)~URING_SHORTCUTS;
+}
+
+static void set_ways(struct uring *uring, int fd, uint8_t ways)
+{
+	struct shortcut_file *files = uring->shortcut_files;
+	static const uint8_t counted[] = {
+		SHORTCUT_READS | SHORTCUT_UNKNOWN, SHORTCUT_WRITES | SHORTCUT_UNKNOWN};
+
+	if ((unsigned)fd >= URING_FIXED_MAX || (!files && ways == 0))
+		return;
+	if (!files)
+		files = uring->shortcut_files = calloc(URING_FIXED_MAX, sizeof(*files));
+	/* they are a gain, and no more than that */
+	if (!files)
+		return;
+	for (int i = 0; i < 2; i++)
+		uring->shortcut_counts[i] +=
+			!!(ways & counted[i]) - !!(files[fd].ways & counted[i]);
+	files[fd] = (struct shortcut_file){.ways = ways};
+	set_special(uring, PROACTOR_READ, uring->shortcut_counts[0] > 0);
+	set_special(uring, PROACTOR_READV, uring->shortcut_counts[0] > 0);
+	set_special(uring, PROACTOR_WRITE, uring->shortcut_counts[1] > 0);
+	set_special(uring, PROACTOR_WRITEV, uring->shortcut_counts[1] > 0);
+}
+
+void uring_file_look_at(struct uring *uring, int64_t file)
+{
+	set_ways(uring, syscall_fd(file), shortcut_ways(syscall_fd(file)));
+}
+
+/* ---- files come and go ---- */
+
+void uring_file_end(struct uring *uring, int64_t file)
+{
+	unfix(uring, syscall_fd(file));
+	set_ways(uring, syscall_fd(file), 0);
+}
+
+void uring_file_made(struct uring *uring, uint32_t opcode, int64_t file)
+{
+	unfix(uring, syscall_fd(file));
+	set_ways(uring, syscall_fd(file), opcode == PROACTOR_OPEN ? SHORTCUT_UNKNOWN : 0);
+}
+
 int uring_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 {
 	if (fcntl(fd, F_GETFD) < 0)
 		return -errno;
 	fix(uring_of(proactor), fd);
+	set_ways(uring_of(proactor), fd, shortcut_ways(fd));
 	*ret_file = fd;
 	return 0;
 }
@@ -67,7 +125,7 @@ int uring_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 {
 	if (file < 0 || file > INT32_MAX || fcntl((int)file, F_GETFD) < 0)
 		return -EBADF;
-	uring_unfix(uring_of(proactor), file);
+	uring_file_end(uring_of(proactor), file);
 	*ret_fd = (int)file;
 	return 0;
 }

@@ -158,7 +158,7 @@ static void prep_copy(struct io_uring_sqe *sqe, const struct proactor_op *op)
 		io_uring_prep_linkat(sqe, syscall_dir_fd(op->link.old_dir), op->link.old_path,
 			syscall_dir_fd(op->link.new_dir), op->link.new_path, (int)op->link.flags);
 		break;
-	default: assert(!"every operation has a submission, or op_supported says no");
+	default: assert(!"every operation has a submission, or is lacking");
 	}
 }
 

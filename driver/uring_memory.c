@@ -58,6 +58,8 @@ void uring_memory_add(struct proactor *proactor, void *memory, size_t size)
 		return;
 	uring->regions[index] = (struct uring_region){memory, size};
 	uring->region_count = MAX(uring->region_count, index + 1);
+	uring->op_special[PROACTOR_READ] |= URING_REGIONS;
+	uring->op_special[PROACTOR_WRITE] |= URING_REGIONS;
 }
 
 void uring_memory_remove(struct proactor *proactor, void *memory)

@@ -10,10 +10,6 @@
 #include "driver/uring.h"
 #include "driver/work.h"
 
-/* These are always the kernel's own: see uring_probe.c. */
-static const uint64_t FREQUENT = UINT64_C(1) << PROACTOR_NOP | UINT64_C(1) << PROACTOR_READ |
-	UINT64_C(1) << PROACTOR_WRITE | UINT64_C(1) << PROACTOR_RECV | UINT64_C(1) << PROACTOR_SEND;
-
 static void prep_timeout(struct io_uring_sqe *sqe, uint64_t duration_ns, struct slot *slot)
 {
 	slot->timespec[0] = (int64_t)(duration_ns / NSEC_PER_SEC);
@@ -150,7 +146,7 @@ static int prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proa
 {
 	if (op->flags & PROACTOR_BUFFER_SELECT)
 		return uring_prep_select(uring, sqe, op, slot);
-	if (!(FREQUENT >> op->opcode & 1))
+	if (uring->op_special[op->opcode] & URING_RARE)
 		return prep_rare(uring, sqe, op, slot);
 	prep_frequent(uring, sqe, op);
 	if (uring->region_count > 0)
@@ -173,20 +169,13 @@ static __attribute__((noinline)) int push_elsewhere(struct proactor *proactor,
 	}
 }
 
-static __attribute__((noinline)) int push_any(struct proactor *proactor,
-	const struct proactor_op *op, struct slot *slot, uint64_t *ret_key,
-	struct proactor_completion *ret_ready)
+static int push_submission(struct proactor *proactor, const struct proactor_op *op,
+	struct slot *slot, uint64_t *ret_key)
 {
 	struct uring *uring = uring_of(proactor);
-	struct io_uring_sqe *sqe;
+	struct io_uring_sqe *sqe = uring_sqe(uring);
 	int r;
 
-	if (!uring->op_supported[op->opcode])
-		return push_elsewhere(proactor, op, slot, ret_key, ret_ready);
-	/* before its submission is in the queue: it may submit */
-	if (op->opcode == PROACTOR_CLOSE)
-		uring_unfix(uring, op->close.file);
-	sqe = uring_sqe(uring);
 	if (!sqe)
 		return driver_refuse(proactor, slot, -ENOMEM);
 	/* what is kept of an earlier shot is not needed any more */
@@ -203,6 +192,37 @@ static __attribute__((noinline)) int push_any(struct proactor *proactor,
 	return driver_refuse(proactor, slot, r);
 }
 
+/* The others are out of line, so that the frequent ones have nothing to do with them. */
+static __attribute__((noinline)) int push_any(struct proactor *proactor,
+	const struct proactor_op *op, struct slot *slot, uint64_t *ret_key,
+	struct proactor_completion *ret_ready)
+{
+	struct uring *uring = uring_of(proactor);
+
+	if (uring->op_special[op->opcode] & URING_LACKS)
+		return push_elsewhere(proactor, op, slot, ret_key, ret_ready);
+	/* before its submission is in the queue: it may submit */
+	if (uring->op_special[op->opcode] & URING_ENDS_FILE)
+		uring_file_end(uring, op->close.file);
+	return push_submission(proactor, op, slot, ret_key);
+}
+
+static __attribute__((noinline)) int push_shortcut(struct proactor *proactor,
+	const struct proactor_op *op, struct slot *slot, uint64_t *ret_key,
+	struct proactor_completion *ret_ready)
+{
+	struct uring *uring = uring_of(proactor);
+	struct shortcut_file *file = uring_shortcut_file(uring, op);
+	int64_t r;
+
+	if (!file)
+		return push_any(proactor, op, slot, ret_key, ret_ready);
+	r = shortcut_try(&uring->shortcuts, file, op, proactor->stats.enters);
+	if (r == SYSCALL_BLOCKS)
+		return push_any(proactor, op, slot, ret_key, ret_ready);
+	return shortcut_end(&uring->shortcuts, proactor, slot, r, ret_key, ret_ready);
+}
+
 int uring_push(struct proactor *proactor, const struct proactor_op *op, struct slot *slot,
 	uint64_t *ret_key, struct proactor_completion *ret_ready)
 {
@@ -210,10 +230,11 @@ int uring_push(struct proactor *proactor, const struct proactor_op *op, struct s
 	struct io_uring_sqe *sqe;
 
 	/* so that what follows calls nothing, and needs no stack frame */
-	if (unlikely(!(FREQUENT >> op->opcode & 1) ||
-		    (op->flags | slot->stash_kind | uring->region_count) != 0 ||
+	if (unlikely((op->flags | slot->stash_kind | uring->op_special[op->opcode]) != 0 ||
 		    !uring_has_room(uring)))
-		return push_any(proactor, op, slot, ret_key, ret_ready);
+		return uring->op_special[op->opcode] & URING_SHORTCUTS
+			? push_shortcut(proactor, op, slot, ret_key, ret_ready)
+			: push_any(proactor, op, slot, ret_key, ret_ready);
 	sqe = uring_sqe_next(uring);
 	sqe->user_data = slot_key(slot);
 	prep_frequent(uring, sqe, op);

@@ -52,6 +52,9 @@ static const uint64_t kernel_only = BIT(NOP) | BIT(TIMEOUT) | BIT(READ) | BIT(WR
 	BIT(WRITEV) | BIT(ACCEPT) | BIT(CONNECT) | BIT(RECV) | BIT(SEND) | BIT(RECVFROM) |
 	BIT(SENDTO) | BIT(RECVMSG) | BIT(SENDMSG) | BIT(POLL);
 
+/* Of these. */
+static const uint64_t frequent = BIT(NOP) | BIT(READ) | BIT(WRITE) | BIT(RECV) | BIT(SEND);
+
 /*
  * That an operation can be multishot is no bit of its own; it came with another operation of the
  * same release, or with a feature.
@@ -74,11 +77,16 @@ int uring_probe(struct uring *uring, const struct io_uring_params *params, char 
 		return -ENOMEM;
 	}
 	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++) {
-		uring->op_supported[opcode] = kernel_ops[opcode] != UINT8_MAX &&
-			io_uring_opcode_supported(probe, kernel_ops[opcode]);
-		if (!uring->op_supported[opcode])
-			missing |= UINT64_C(1) << opcode;
+		if (kernel_ops[opcode] != UINT8_MAX &&
+			io_uring_opcode_supported(probe, kernel_ops[opcode]))
+			continue;
+		uring->op_special[opcode] |= URING_LACKS;
+		missing |= UINT64_C(1) << opcode;
 	}
+	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++)
+		if (!(frequent >> opcode & 1))
+			uring->op_special[opcode] |= URING_RARE;
+	uring->op_special[PROACTOR_CLOSE] |= URING_ENDS_FILE;
 	probe_multishot(uring, params, probe);
 	io_uring_free_probe(probe);
 	if ((missing & needed) == 0)

@@ -15,30 +15,18 @@
 #include <sys/syscall.h>
 
 #include "base/clock.h"
+#include "base/raw.h"
 #include "driver/uring.h"
 
 enum { NAP_NS = 1000000 };
 
-/*
- * io_uring_enter(2), inlined where we know how: liburing's is a call into another library, and one
- * more return above the system call (see enter()). Tests that stand in for it define
- * DRIVER_CALLS_LIBURING (tests/fault/).
- */
+/* io_uring_enter(2), in place where we know how (base/raw.h). */
 static inline __attribute__((always_inline)) int call_enter(unsigned fd, unsigned to_submit,
 	unsigned min_complete, unsigned flags, void *argument, size_t size)
 {
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(DRIVER_CALLS_LIBURING)
-	register unsigned long r10 __asm__("r10") = flags;
-	register void *r8 __asm__("r8") = argument;
-	register size_t r9 __asm__("r9") = size;
-	long result = __NR_io_uring_enter;
-
-	__asm__ volatile("syscall"
-			 : "+a"(result)
-			 : "D"((unsigned long)fd), "S"((unsigned long)to_submit),
-			 "d"((unsigned long)min_complete), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return (int)result;
+#ifdef RAW_CALLS
+	return (int)raw_call6(__NR_io_uring_enter, fd, to_submit, min_complete, flags,
+		(uintptr_t)argument, size);
 #else
 	return io_uring_enter2(fd, to_submit, min_complete, flags, argument, size);
 #endif
@@ -75,8 +63,7 @@ static __attribute__((noinline)) unsigned sqpoll_flags(const struct uring *uring
 
 /*
  * One io_uring_enter(2). Returns what it returns; what was submitted is accounted for. Inlined, as
- * are its callers where they can be: each return above a system call is mispredicted under the
- * kernel's SRSO mitigation, about 10 ns a frame as measured.
+ * are its callers where they can be: each return above a system call costs (base/raw.h).
  */
 static inline __attribute__((always_inline)) int enter(struct uring *uring, bool waits,
 	uint64_t deadline_ns)

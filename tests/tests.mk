@@ -65,18 +65,20 @@ $(kernel_programs): %: %.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,liburing)
 
-# What tests/fault/wrap*.c stand in for. The driver's own is in the library, but for the part that makes its system call itself.
+# What tests/fault/wrap*.c stand in for. The driver's own is in the library, but for the parts that make system calls themselves.
 fault_wrapped := malloc calloc realloc aligned_alloc mmap64 eventfd timerfd_create pthread_create timer_create poll recv send \
 	accept4 preadv64v2 pwritev64v2 epoll_create1 epoll_ctl epoll_wait epoll_pwait2 $(addprefix io_uring_,setup queue_mmap \
 	queue_exit get_probe_ring register_ring_fd register_eventfd register_files_sparse register_files_update \
 	register_buffers_sparse register_buffers_update_tag register_buf_ring enter2)
 
-$(B)/tests/fault/uring_queue.o: driver/uring_queue.c $(flags_stamp)
+fault_raw := $(addprefix $(B)/tests/fault/,uring_queue.o uring_prep.o epoll_push.o)
+
+$(fault_raw): $(B)/tests/fault/%.o: driver/%.c $(flags_stamp)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -DDRIVER_CALLS_LIBURING -MMD -MP -MF $@.d -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -DDRIVER_CALLS_LIBRARIES -MMD -MP -MF $@.d -c -o $@ $<
 
-$(fault_program): $(call objects,$(wildcard tests/fault/*.c)) $(B)/tests/fault/uring_queue.o $(B)/tests/harness.o \
+$(fault_program): $(call objects,$(wildcard tests/fault/*.c)) $(fault_raw) $(B)/tests/harness.o \
 		$(B)/libproactor.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(addprefix -Wl$(comma)--wrap=,$(fault_wrapped)) $(call pkg_libs,liburing check)

@@ -74,6 +74,42 @@ START_TEST(chain_sees_what_went_before)
 }
 END_TEST
 
+/* Each of a size and a place for which an engine may have a way of its own. */
+START_TEST(chain_of_writes_leaves_the_last)
+{
+	enum { LARGE = 200000, ROUNDS = 30 };
+	struct proactor *proactor = start();
+	int64_t file = must(run(proactor, op_open("file", O_RDWR | O_CREAT)));
+	static char large[LARGE];
+	char bytes[4] = "";
+	uint64_t keys[5];
+
+	memset(large, 'l', sizeof(large));
+	for (int i = 0; i < ROUNDS; i++) {
+		char digit = (char)('0' + i % 10);
+
+		keys[0] = launch(proactor, chained(op_write(file, large, LARGE, 0)));
+		keys[1] = launch(proactor, chained(op_write(file, "abc", 3, 0)));
+		/* goes on behind what was written there the last time */
+		keys[2] = launch(proactor, chained(op_write(file, &digit, 1, PROACTOR_CURRENT)));
+		keys[3] = launch(proactor, chained(op_write(file, "c", 1, LARGE)));
+		keys[4] = launch(proactor, op_read(file, bytes, 3, i < 2 ? 0 : i - 2));
+		assert_result(await(proactor, keys[0]), LARGE);
+		assert_result(await(proactor, keys[1]), 3);
+		assert_result(await(proactor, keys[2]), 1);
+		assert_result(await(proactor, keys[3]), 1);
+		assert_result(await(proactor, keys[4]), 3);
+		ck_assert_int_eq(bytes[i < 2 ? i : 2], digit);
+		if (i == 0)
+			ck_assert_str_eq(bytes, "0bc");
+		if (i > 5)
+			ck_assert_int_eq(bytes[1], 'l');
+	}
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
 START_TEST(what_is_not_flagged_ends_the_chain)
 {
 	struct proactor *proactor = start();
@@ -271,6 +307,7 @@ void add_chains(Suite *suite)
 	suite_add(suite, chain_runs_in_order);
 	suite_add(suite, chain_of_timeouts_takes_the_sum_of_their_times);
 	suite_add(suite, chain_sees_what_went_before);
+	suite_add(suite, chain_of_writes_leaves_the_last);
 	suite_add(suite, what_is_not_flagged_ends_the_chain);
 	suite_add(suite, poll_closes_an_open_chain);
 	suite_add(suite, chain_is_longer_than_the_ring);

@@ -222,6 +222,31 @@ START_TEST(hundred_thousand_go_through_a_ring_of_one)
 }
 END_TEST
 
+/* ---- limits ---- */
+
+/* Where it were one thread's own call, SIGXFSZ would come with it. */
+START_TEST(limit_on_files_is_an_error_and_no_signal)
+{
+	enum { LIMIT = 1 << 24 };
+	struct rlimit before, limit;
+	struct proactor *proactor;
+	int64_t file;
+
+	must(getrlimit(RLIMIT_FSIZE, &before));
+	limit = before;
+	limit.rlim_cur = LIMIT;
+	must(setrlimit(RLIMIT_FSIZE, &limit));
+	proactor = start();
+	file = must(run(proactor, op_open("file", O_RDWR | O_CREAT)));
+	assert_result(run(proactor, op_write(file, "x", 1, LIMIT - 1)), 1);
+	assert_result(run(proactor, op_write(file, "x", 1, LIMIT)), -EFBIG);
+	assert_result(run(proactor, op_write(file, "x", 1, PROACTOR_CURRENT)), 1);
+	must(setrlimit(RLIMIT_FSIZE, &before));
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
 /* ---- idleness ---- */
 
 START_TEST(idle_proactor_sleeps)
@@ -279,5 +304,6 @@ void add_process(Suite *suite)
 	suite_add(suite, child_that_executes_another_program_has_nothing_open);
 	suite_add(suite, flood_is_taken_one_by_one);
 	suite_add(suite, hundred_thousand_go_through_a_ring_of_one);
+	suite_add(suite, limit_on_files_is_an_error_and_no_signal);
 	suite_add(suite, idle_proactor_sleeps);
 }

@@ -87,7 +87,11 @@ void fault_driver_end(void)
 
 static const char *error_text(int error)
 {
-	return error == FAULT_SHORT ? "half" : strerrorname_np(error);
+	switch (error) {
+	case FAULT_SHORT: return "half";
+	case FAULT_SLOW: return "slow";
+	default: return strerrorname_np(error);
+	}
 }
 
 static void reset(void)

@@ -48,14 +48,15 @@ enum fault_call {
 	FAULT_CALL_COUNT
 };
 
-/* In place of an errno: half of it is done. */
-enum { FAULT_SHORT = 10000 };
+/* In place of an errno: half of it is done, or all of it after a sleep of FAULT_SLOW_NS. */
+enum { FAULT_SHORT = 10000, FAULT_SLOW };
+#define FAULT_SLOW_NS UINT64_C(100000000)
 
 struct fault {
 	enum fault_call call;
 	unsigned first; /* from this call on, counted from 1 */
 	unsigned count; /* so many; UINT_MAX: for ever */
-	int error;      /* an errno, or FAULT_SHORT */
+	int error;      /* an errno, FAULT_SHORT or FAULT_SLOW */
 };
 
 enum { FAULT_ERRORS_MAX = 6, FAULT_PLAN_MAX = 4 };
@@ -79,7 +80,7 @@ unsigned fault_hits(void);
 /* The plan in words. */
 const char *fault_text(void);
 
-/* What --wrap leads to asks this: 0, or an errno, or FAULT_SHORT. */
+/* What --wrap leads to asks this: 0, or an errno, FAULT_SHORT or FAULT_SLOW. */
 int fault_of(enum fault_call call);
 
 /* ---- whose calls they are ---- */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -317,6 +318,40 @@ START_TEST(proactor_may_be_freed_with_all_in_flight)
 }
 END_TEST
 
+/* ---- a file that holds up who calls ---- */
+
+START_TEST(slow_file_is_left_to_others)
+{
+	struct load_options options = options_for(0);
+	struct proactor_op op = {.opcode = PROACTOR_WRITE, .write = {.data = "abc", .size = 1}};
+	int memory = must(memfd_create("slow", MFD_CLOEXEC)), expected[] = {1, 1, 0};
+	struct proactor_completion completion;
+	struct proactor_entry entry;
+	struct proactor *proactor;
+	char bytes[3];
+	uint64_t key;
+
+	fault_plan(&(struct fault){FAULT_TRANSFER, 1, 2, FAULT_SLOW}, 1);
+	must(proactor_new(&proactor, &options.proactor));
+	must(proactor_attach(proactor, memory, &op.write.file));
+	/* the first may have slept for another reason, after the second it is held for long */
+	for (int i = 0; i < 3; i++, op.write.offset++) {
+		assert_result(IN_DRIVER(proactor_push(proactor, &op, &key, &completion)),
+			expected[i]);
+		op.write.data = (const char *)op.write.data + 1;
+	}
+	ck_assert_uint_eq(fault_hits(), 2);
+	assert_result(proactor_poll(proactor, NULL, &entry, 1), 1);
+	ck_assert_uint_eq(entry.key, key);
+	must(proactor_pop(proactor, &entry, &completion));
+	assert_result(completion.result, 1);
+	assert_result(pread(memory, bytes, 3, 0), 3);
+	ck_assert_mem_eq(bytes, "abc", 3);
+	proactor_free(proactor);
+	close(memory);
+}
+END_TEST
+
 void add_all(Suite *suite)
 {
 	suite_add(suite, load_without_faults_goes_through);
@@ -327,6 +362,7 @@ void add_all(Suite *suite)
 	suite_add(suite, deadline_comes_while_a_shot_waits_to_be_taken);
 	suite_add(suite, buffer_goes_to_who_has_data);
 	suite_add(suite, buffer_that_was_not_used_goes_to_the_next);
+	suite_add(suite, slow_file_is_left_to_others);
 	suite_add(suite, anything_may_fail_at_any_time);
 	suite_add(suite, proactor_may_be_freed_with_all_in_flight);
 }

@@ -16,6 +16,8 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 #include "tests/fault/wrap.h"
 
 /* What fails by -1 and errno. */
@@ -119,6 +121,13 @@ WRAP(int, poll, (struct pollfd * fds, nfds_t count, int timeout))
 
 /* ---- transfers ---- */
 
+static void sleep_slowly(void)
+{
+	struct timespec duration = clock_timespec(FAULT_SLOW_NS);
+
+	(void)nanosleep(&duration, NULL);
+}
+
 /*
  * How much of @size is to be transferred; -1: nothing, as errno says. EAGAIN, where there is
  * something, is said only of files on a disk: what is not in memory is not waited for.
@@ -130,6 +139,9 @@ static ssize_t granted(int fd, size_t size, bool may_be_busy)
 
 	if (error == FAULT_SHORT)
 		return (ssize_t)(size > 1 ? size / 2 : size);
+	/* one that must not wait does not */
+	if (error == FAULT_SLOW && !may_be_busy)
+		sleep_slowly();
 	if (error != EAGAIN || !may_be_busy || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode))
 		return (ssize_t)size;
 	errno = EAGAIN;
