@@ -3,12 +3,14 @@
  *
  *   remote.c          the calls of struct driver
  *   remote_local.c    what is done in this process
+ *   remote_room.c     where answers go
  *   remote_hello.c    what the daemon takes
  *   remote_send.c     an operation becomes a request, sent now or held back
  *   remote_receive.c  responses end operations
  */
 #pragma once
 
+#include "base/slab.h"
 #include "client/connection.h"
 #include "client/window.h"
 #include "driver/driver.h"
@@ -21,8 +23,14 @@ struct remote {
 	struct proactor base;
 	struct connection connection;
 	struct window window;
-	struct buffer scratch; /* a request that is to be held, while it is packed */
-	size_t transfer_size;  /* the daemon's limit */
+	struct buffer scratch;  /* a request that is to be held, while it is packed */
+	size_t transfer_size;   /* the daemon's limit, */
+	size_t frame_room;      /* on what an operation has of pieces, with their headers, */
+	size_t piece_count_max; /* and on how many these are */
+	struct slab rooms;      /* of struct room */
+	/* an operation's pieces and message, cut to that, while it is packed */
+	struct iovec pieces[IOV_MAX];
+	struct msghdr message;
 	uint32_t control_count;
 	uint32_t awaited_msgid;  /* of the call that is waited for; 0: none */
 	uint32_t awaited_opcode; /* of an operation with the same result */
@@ -57,6 +65,26 @@ int remote_lend_directory(struct remote *remote, struct proactor_op *op, struct 
 
 /* The operation of @slot has ended, or did not start. Nothing where nothing was lent. */
 void remote_end_loan(struct remote *remote, struct slot *slot);
+
+/* ---- remote_room.c ---- */
+
+void remote_rooms_init(struct remote *remote);
+
+/*
+ * Keeps what the response is to be written to, and cuts the transfer to what the daemon takes.
+ * -ENOMEM.
+ */
+int remote_keep(struct remote *remote, struct proactor_op *op, struct slot *slot);
+
+/* Frees what was kept beside the slot. Idempotent. */
+void remote_forget(struct proactor *proactor, struct slot *slot);
+
+/* Where the result is to go. */
+void remote_room_of(const struct slot *slot, struct codec_result *ret_result);
+
+/* What a message that was received brought besides its bytes; nothing for other operations. */
+void remote_fill_message(const struct slot *slot, const struct codec_result *result,
+	const struct proactor_address *address);
 
 /* ---- remote_hello.c ---- */
 

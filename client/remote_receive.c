@@ -47,22 +47,17 @@ static int end_operation(struct remote *remote, const struct rpc_message *messag
 	struct slots *slots = &remote->base.slots;
 	struct slot *slot =
 		message->msgid < slots_count(slots) ? slots_at(slots, message->msgid) : NULL;
-	struct codec_result result = {0};
-	enum op_result kind;
+	struct proactor_address address = {0};
+	struct codec_result result;
 
 	if (!slot || slot->state != SLOT_IN_FLIGHT || slot->marks & SLOT_HELD)
 		return -EBADMSG;
-	kind = op_table[slot->opcode].result;
-	if (kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT) {
-		result.data = slot->space.data;
-		result.size = slot->space.size;
-	} else if (kind == OP_RESULT_ACCEPTED) {
-		result.address = slot->address;
-	} else if (kind == OP_RESULT_STAT) {
-		result.stat = slot->stat;
-	}
+	remote_room_of(slot, &result);
+	if (op_table[slot->opcode].result == OP_RESULT_MESSAGE)
+		result.address = &address;
 	if (read_response(message, slot->opcode, &result) < 0)
 		return -EBADMSG;
+	remote_fill_message(slot, &result, &address);
 	remote_end_loan(remote, slot);
 	window_leave(&remote->window, window_cost(remote_data_size(slot)));
 	driver_end(&remote->base, slot, result.result);
