@@ -16,7 +16,8 @@
  *    any may.
  *  - When the daemon goes, every operation in flight ends with -ECONNRESET, and so does every later
  *    one.
- *  - recvmsg and sendmsg are not there: -EOPNOTSUPP.
+ *  - recvmsg and sendmsg carry no ancillary data: with room for it, or with some, -EOPNOTSUPP.
+ *  - MSG_TRUNC and MSG_ZEROCOPY are not taken: -EINVAL.
  */
 #ifndef PROACTOR_CLIENT_H
 #define PROACTOR_CLIENT_H

@@ -60,35 +60,6 @@ void remote_lose(struct remote *remote)
 
 /* ---- starting and cancelling ---- */
 
-/* Keeps what the response is to be written to, and cuts the transfer to what the daemon takes. */
-static void keep_outputs(const struct remote *remote, struct proactor_op *op, struct slot *slot)
-{
-	switch (op->opcode) {
-	case PROACTOR_READ:
-	case PROACTOR_RECV:
-	case PROACTOR_WRITE:
-	case PROACTOR_SEND:
-		/* memory and its size stand at the same place in the four */
-		op->read.size = MIN(op->read.size, remote->transfer_size);
-		slot->space.data = op->read.data;
-		slot->space.size = op->read.size;
-		break;
-	case PROACTOR_ACCEPT: slot->address = op->accept.address; break;
-	case PROACTOR_STAT: slot->stat = op->stat.stat; break;
-	case PROACTOR_SPLICE: slot->space.size = (size_t)op->splice.size; break;
-	case PROACTOR_RENAME:
-	case PROACTOR_LINK: slot->lent = -1; break;
-	default: break;
-	}
-}
-
-_Static_assert(offsetof(struct proactor_op, read.size) ==
-			offsetof(struct proactor_op, write.size) &&
-		offsetof(struct proactor_op, read.size) ==
-			offsetof(struct proactor_op, recv.size) &&
-		offsetof(struct proactor_op, read.size) == offsetof(struct proactor_op, send.size),
-	"keep_outputs() takes them together");
-
 /* What is negative is no file, and on the wire not even a parameter. */
 static bool names_no_file(const struct proactor_op *op)
 {
@@ -109,8 +80,18 @@ static bool names_no_file(const struct proactor_op *op)
  */
 static bool has_wire_form(const struct proactor_op *op)
 {
+	/* ancillary data means something in one process only */
+	if ((op->opcode == PROACTOR_RECVMSG || op->opcode == PROACTOR_SENDMSG) &&
+		op->recvmsg.message->msg_controllen > 0)
+		return false;
 	return !(op->flags & PROACTOR_BUFFER_SELECT) &&
 		!(op->opcode == PROACTOR_POLL && op->flags & PROACTOR_MULTISHOT);
+}
+
+static bool has_too_many_pieces(const struct proactor_op *op)
+{
+	return (op->opcode == PROACTOR_RECVMSG || op->opcode == PROACTOR_SENDMSG) &&
+		op->recvmsg.message->msg_iovlen > IOV_MAX;
 }
 
 static int start(struct proactor *proactor, const struct proactor_op *given, struct slot *slot,
@@ -130,15 +111,25 @@ static int start(struct proactor *proactor, const struct proactor_op *given, str
 		*ret_result = -EBADF;
 		return PROACTOR_READY;
 	}
+	if (has_too_many_pieces(&op)) {
+		*ret_result = -EMSGSIZE;
+		return PROACTOR_READY;
+	}
 	if (remote_is_local(&op))
 		return remote_push_local(remote, &op, slot, ret_result);
-	keep_outputs(remote, &op, slot);
-	r = remote_lend_directory(remote, &op, slot);
+	r = remote_keep(remote, &op, slot);
+	if (r >= 0)
+		r = remote_lend_directory(remote, &op, slot);
 	if (r >= 0)
 		r = remote_send(remote, &op, slot, -1);
-	if (r < 0)
-		remote_end_loan(remote, slot);
-	return r < 0 ? r : PROACTOR_PENDING;
+	if (r >= 0)
+		return PROACTOR_PENDING;
+	remote_end_loan(remote, slot);
+	remote_forget(proactor, slot);
+	if (r == -ENOMEM)
+		return r;
+	*ret_result = r;
+	return PROACTOR_READY;
 }
 
 /* What is done in this process, and might hold it up; what makes a file goes on from there. */
@@ -398,6 +389,7 @@ static void remote_free(struct proactor *proactor)
 	window_deinit(&remote->window);
 	buffer_deinit(&remote->scratch);
 	fd_close(remote->epoll_fd);
+	slab_deinit(&remote->rooms);
 	free(remote);
 }
 
@@ -413,6 +405,7 @@ static const struct driver remote_driver = {
 	.watch = remote_watch,
 	.memory_add = remote_memory_add,
 	.memory_remove = remote_memory_remove,
+	.forget = remote_forget,
 	.stop = remote_stop,
 	.discard = remote_discard,
 	.free = remote_free,
@@ -465,6 +458,7 @@ int remote_new(struct proactor **ret_proactor, const struct proactor_options *op
 	if (!remote)
 		return -ENOMEM;
 	remote->epoll_fd = -EBADF;
+	remote_rooms_init(remote);
 	driver_init(&remote->base, &remote_driver, options);
 	r = connection_init(&remote->connection, path);
 	if (r >= 0)

@@ -3,6 +3,7 @@
  *
  *   remote.c          the calls of struct driver
  *   remote_local.c    what is done in this process
+ *   remote_room.c     where answers go
  *   remote_hello.c    what the daemon takes
  *   remote_send.c     an operation becomes a request, sent now or held back
  *   remote_receive.c  responses end operations
@@ -11,6 +12,7 @@
  */
 #pragma once
 
+#include "base/slab.h"
 #include "client/connection.h"
 #include "client/remote_ring.h"
 #include "client/window.h"
@@ -34,10 +36,16 @@ struct remote {
 	struct connection connection;
 	struct remote_ring ring;
 	struct window window;
-	struct buffer scratch; /* a request that is to be held, while it is packed */
-	size_t transfer_size;  /* the daemon's limit */
-	bool has_rings;        /* the daemon says so, */
-	bool has_memory;       /* and so */
+	struct buffer scratch;  /* a request that is to be held, while it is packed */
+	size_t transfer_size;   /* the daemon's limit, */
+	size_t frame_room;      /* on what an operation has of pieces, with their headers, */
+	size_t piece_count_max; /* and on how many these are */
+	struct slab rooms;      /* of struct room */
+	/* an operation's pieces and message, cut to that, while it is packed */
+	struct iovec pieces[IOV_MAX];
+	struct msghdr message;
+	bool has_rings;  /* the daemon says so, */
+	bool has_memory; /* and so */
 	unsigned region_count;
 	struct remote_region regions[REMOTE_REGIONS_MAX];
 	uint32_t control_count;
@@ -92,6 +100,26 @@ void remote_memory_remove(struct proactor *proactor, void *memory);
 /* Where the bytes of @op are, if all are in memory that the daemon shares. */
 bool remote_region_of(const struct remote *remote, const struct proactor_op *op,
 	struct codec_region *ret_region);
+
+/* ---- remote_room.c ---- */
+
+void remote_rooms_init(struct remote *remote);
+
+/*
+ * Keeps what the response is to be written to, and cuts the transfer to what the daemon takes.
+ * -ENOMEM.
+ */
+int remote_keep(struct remote *remote, struct proactor_op *op, struct slot *slot);
+
+/* Frees what was kept beside the slot. Idempotent. */
+void remote_forget(struct proactor *proactor, struct slot *slot);
+
+/* Where the result is to go. */
+void remote_room_of(const struct slot *slot, struct codec_result *ret_result);
+
+/* What a message that was received brought besides its bytes; nothing for other operations. */
+void remote_fill_message(const struct slot *slot, const struct codec_result *result,
+	const struct proactor_address *address);
 
 /* ---- remote_hello.c ---- */
 

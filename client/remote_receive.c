@@ -70,23 +70,18 @@ static void leave(struct remote *remote, struct slot *slot)
 static int end_operation(struct remote *remote, const struct rpc_message *message)
 {
 	struct slot *slot = find_slot(remote, message->msgid);
-	struct codec_result result = {0};
-	enum op_result kind;
+	struct proactor_address address = {0};
+	struct codec_result result;
 
 	if (!slot)
 		return -EBADMSG;
-	kind = op_table[slot->opcode].result;
-	if (kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT) {
-		result.data = slot->space.data;
-		result.size = slot->space.size;
-		result.is_in_memory = slot->marks & SLOT_IN_MEMORY;
-	} else if (kind == OP_RESULT_ACCEPTED) {
-		result.address = slot->address;
-	} else if (kind == OP_RESULT_STAT) {
-		result.stat = slot->stat;
-	}
+	remote_room_of(slot, &result);
+	result.is_in_memory = slot->marks & SLOT_IN_MEMORY;
+	if (op_table[slot->opcode].result == OP_RESULT_MESSAGE)
+		result.address = &address;
 	if (read_response(message, slot->opcode, &result) < 0)
 		return -EBADMSG;
+	remote_fill_message(slot, &result, &address);
 	remote_end_loan(remote, slot);
 	leave(remote, slot);
 	driver_end(&remote->base, slot, result.result);

@@ -44,7 +44,7 @@ size_t remote_data_size(const struct slot *slot)
 	/* what splice moves does not come by here, nor what both see */
 	if (slot->opcode == PROACTOR_SPLICE || slot->marks & SLOT_IN_MEMORY)
 		return 0;
-	return kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT ? slot->space.size : 0;
+	return codec_result_has_bytes(kind) || kind == OP_RESULT_COUNT ? slot->space.size : 0;
 }
 
 static void pack_request(struct pack *pack, const struct proactor_op *op, const struct slot *slot,

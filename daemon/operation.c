@@ -55,6 +55,7 @@ static void set_outputs(struct operation *operation)
 {
 	switch (operation->op.opcode) {
 	case PROACTOR_ACCEPT: operation->op.accept.address = &operation->address; break;
+	case PROACTOR_RECVFROM: operation->op.recvfrom.address = &operation->address; break;
 	case PROACTOR_STAT: operation->op.stat.stat = &operation->stat; break;
 	default: break;
 	}

@@ -7,7 +7,9 @@
  */
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include "daemon/session.h"
 #include "proto/rpc.h"
@@ -27,8 +29,13 @@ struct operation {
 	bool by_ring;          /* where it came, and is answered, as far as that fits */
 	struct proactor_op op;
 	union {
-		struct proactor_address address;
 		struct statx stat;
+		struct {
+			struct proactor_address address;
+			/* of recvmsg and sendmsg; all in one piece, named by @address */
+			struct msghdr message;
+			struct iovec piece;
+		};
 	};
 };
 

@@ -84,6 +84,10 @@ static uint32_t unsafe_flags(const struct proactor_op *op)
 	switch (op->opcode) {
 	case PROACTOR_RECV: return op->recv.flags & ~(uint32_t)RECV_FLAGS;
 	case PROACTOR_SEND: return op->send.flags & ~(uint32_t)SEND_FLAGS;
+	case PROACTOR_RECVFROM: return op->recvfrom.flags & ~(uint32_t)RECV_FLAGS;
+	case PROACTOR_RECVMSG: return op->recvmsg.flags & ~(uint32_t)RECV_FLAGS;
+	case PROACTOR_SENDTO: return op->sendto.flags & ~(uint32_t)SEND_FLAGS;
+	case PROACTOR_SENDMSG: return op->sendmsg.flags & ~(uint32_t)SEND_FLAGS;
 	case PROACTOR_SPLICE: return op->splice.flags & ~(uint32_t)SPLICE_FLAGS;
 	default: return 0;
 	}
@@ -120,34 +124,46 @@ static bool is_privileged_port(const struct proactor_address *address)
 	return port != 0 && ntohs(port) < IPPORT_RESERVED;
 }
 
+/* The address that it names a socket by, or NULL. */
+static const struct sockaddr *address_of(const struct proactor_op *op)
+{
+	switch (op->opcode) {
+	case PROACTOR_BIND: return &op->bind.address->any;
+	case PROACTOR_CONNECT: return &op->connect.address->any;
+	case PROACTOR_SENDTO: return &op->sendto.address->any;
+	case PROACTOR_SENDMSG: return op->sendmsg.message->msg_name;
+	default: return NULL;
+	}
+}
+
+static bool refuse_path(const struct proactor_op *op, const char *more, struct rpc_error *error)
+{
+	rpc_error_set(error, EACCES, "%s: paths are for the daemon's own user; do it yourself%s",
+		op_table[op->opcode].name, more);
+	return false;
+}
+
 bool policy_allows(const struct session *session, const struct proactor_op *op,
 	struct rpc_error *error)
 {
+	const struct sockaddr *address = address_of(op);
+
 	if (!flags_are_safe(op, error))
 		return false;
 	if (session->trusted)
 		return true;
-	if (looks_up(op)) {
-		rpc_error_set(error, EACCES,
-			"%s: paths are for the daemon's own user; do it yourself, and attach what is open",
-			op_table[op->opcode].name);
-		return false;
-	}
+	if (looks_up(op))
+		return refuse_path(op, ", and attach what is open", error);
+	if (address && address->sa_family == AF_UNIX)
+		return refuse_path(op, "", error);
 	switch (op->opcode) {
 	case PROACTOR_SOCKET:
 		return refuse(error,
 			"socket: is for the daemon's own user; make it yourself and attach it");
 	case PROACTOR_BIND:
-		if (op->bind.address->any.sa_family == AF_UNIX)
-			return refuse(error,
-				"bind: paths are for the daemon's own user; bind it yourself");
 		return !is_privileged_port(op->bind.address) ||
 			refuse(error,
 				"bind: ports below 1024 are for the daemon's own user; bind it yourself");
-	case PROACTOR_CONNECT:
-		return op->connect.address->any.sa_family != AF_UNIX ||
-			refuse(error,
-				"connect: paths are for the daemon's own user; connect it yourself");
 	default: return true;
 	}
 }

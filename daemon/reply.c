@@ -84,18 +84,29 @@ void reply_error(struct session *session, uint32_t msgid, const struct rpc_error
 	reply_end(session, &pack);
 }
 
-/* The header goes into the room before the data, and the chunk out as it is. */
+/*
+ * The header goes into the room before the data, what follows it behind, and the chunk out as it
+ * is.
+ */
 static void reply_bytes(struct operation *operation, struct pack *pack, int64_t result)
 {
 	struct chunk *chunk = TAKE_PTR(operation->chunk);
 	size_t header_size = buffer_size(pack->buffer);
 
-	_Static_assert((int)RPC_BYTES_HEADER_MAX <= (int)CHUNK_HEADROOM,
+	/* one more for an array that the bytes are in */
+	_Static_assert((int)RPC_BYTES_HEADER_MAX < (int)CHUNK_HEADROOM,
 		"the header fits before the data");
 	assert(header_size <= chunk->head && (size_t)result <= chunk_room(chunk));
 	chunk->tail = chunk->head + (size_t)result;
 	chunk->head -= header_size;
 	memcpy(chunk->bytes + chunk->head, buffer_bytes(pack->buffer), header_size);
+	buffer_clear(pack->buffer);
+	codec_pack_trailer(pack, &operation->op);
+	assert(buffer_size(pack->buffer) <= chunk_room(chunk));
+	if (buffer_size(pack->buffer) > 0)
+		memcpy(chunk->bytes + chunk->tail, buffer_bytes(pack->buffer),
+			buffer_size(pack->buffer));
+	chunk->tail += buffer_size(pack->buffer);
 	if (!goes_by_ring(operation->session, chunk_size(chunk))) {
 		outbox_append_chunk(operation->session, chunk);
 		return;
@@ -135,7 +146,7 @@ static void reply_outcome(struct operation *operation, int64_t result)
 	else
 		codec_pack_result(&pack, &operation->op, result);
 	if (!pack.failed && !operation->memory &&
-		op_table[operation->op.opcode].result == OP_RESULT_BYTES)
+		codec_result_has_bytes(op_table[operation->op.opcode].result))
 		reply_bytes(operation, &pack, result);
 	else
 		reply_end(operation->session, &pack);

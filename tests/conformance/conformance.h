@@ -44,21 +44,21 @@ extern char engine_socket[];
  */
 #define SUITE_FILES(FILE)                                                                          \
 	FILE(files, EVERYWHERE)                                                                    \
-	FILE(vectors, NOT_ON_THE_WIRE)                                                             \
+	FILE(vectors, EVERYWHERE)                                                                  \
 	FILE(room, EVERYWHERE)                                                                     \
 	FILE(paths, EVERYWHERE)                                                                    \
 	FILE(names, EVERYWHERE)                                                                    \
 	FILE(attach, EVERYWHERE)                                                                   \
 	FILE(sockets, EVERYWHERE)                                                                  \
 	FILE(streams, EVERYWHERE)                                                                  \
-	FILE(datagrams, NOT_ON_THE_WIRE)                                                           \
-	FILE(messages, NOT_ON_THE_WIRE)                                                            \
+	FILE(datagrams, EVERYWHERE)                                                                \
+	FILE(messages, EVERYWHERE)                                                                 \
 	FILE(splice, EVERYWHERE)                                                                   \
 	FILE(call, EVERYWHERE)                                                                     \
 	FILE(threads, EVERYWHERE)                                                                  \
 	FILE(cancel, EVERYWHERE)                                                                   \
 	FILE(cancel_many, NOT_ON_THE_WIRE)                                                         \
-	FILE(chains, NOT_ON_THE_WIRE)                                                              \
+	FILE(chains, EVERYWHERE)                                                                   \
 	FILE(chain_ends, NOT_ON_THE_WIRE)                                                          \
 	FILE(deadlines, EVERYWHERE)                                                                \
 	FILE(multishot, NOT_ON_THE_WIRE)                                                           \
@@ -69,7 +69,7 @@ extern char engine_socket[];
 	FILE(notify, EVERYWHERE)                                                                   \
 	FILE(options, EVERYWHERE)                                                                  \
 	FILE(lifetime, EVERYWHERE)                                                                 \
-	FILE(free, NOT_ON_THE_WIRE)                                                                \
+	FILE(free, EVERYWHERE)                                                                     \
 	FILE(process, NOT_ON_THE_WIRE)                                                             \
 	FILE(push, EVERYWHERE)                                                                     \
 	FILE(model, EVERYWHERE)

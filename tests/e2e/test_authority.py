@@ -83,7 +83,8 @@ def names_of_sockets_are_not_looked_up_for_others():
                 local = socket.socket(socket.AF_UNIX, kind)
                 expect_error(EACCES, "attach", call=lambda: client.attach(local.fileno()))
             for path in (os.path.join(daemon.files, "s"), daemon.path, "\0abstract", "", "/run/s"):
-                expect_refused(client, ["bind", inet, ["unix", path]], ["connect", inet, ["unix", path]])
+                expect_refused(client, ["bind", inet, ["unix", path]], ["connect", inet, ["unix", path]],
+                    ["sendto", inet, b"x", ["unix", path]], ["sendmsg", inet, [[b"x"], ["unix", path]]])
             for port in (1, 80, 1023):
                 expect_refused(client, ["bind", inet, ["inet", "127.0.0.1", port]], ["bind", inet6, ["inet6", "::", port]])
             assert client.call("bind", inet, ["inet", "127.0.0.1", 0]) is None

@@ -118,6 +118,25 @@ static struct statx stat_all = {
 	.stx_dev_minor = 1,
 };
 
+static const struct proactor_address nobody;
+static const struct iovec spaces[] = {{NULL, 10}, {NULL, 0}, {NULL, 4096}};
+static const struct iovec pieces[] = {
+	{(void *)(uintptr_t) "hel", 3}, {(void *)(uintptr_t) "lo", 2}};
+static struct iovec whole = {(void *)(uintptr_t) "hello", 5}, space = {NULL, 1500};
+static struct msghdr to_receive = {.msg_iov = &space, .msg_iovlen = 1},
+		     to_send = {.msg_iov = &whole,
+			     .msg_iovlen = 1,
+			     .msg_name = (void *)(uintptr_t)&unix_path.storage,
+			     .msg_namelen =
+				     offsetof(struct sockaddr_un, sun_path) + sizeof("/run/x")},
+		     to_nobody = {.msg_iov = &whole, .msg_iovlen = 1},
+		     received = {.msg_name = (void *)(uintptr_t)&unix_path.storage,
+			     .msg_namelen =
+				     offsetof(struct sockaddr_un, sun_path) + sizeof("/run/x"),
+			     /* of what the kernel says, not all is said to the client */
+			     .msg_flags = MSG_TRUNC | MSG_CMSG_CLOEXEC},
+		     received_from_nobody = {.msg_name = &space, .msg_namelen = 0};
+
 /* One operation's request, or with @is_response its success. */
 static const struct row {
 	const char *name;
@@ -212,6 +231,32 @@ static const struct row {
 	{"splice request", 19,
 		.op = {.opcode = PROACTOR_SPLICE, .splice = {1, 0, 2, PROACTOR_CURRENT, 65536, 0}}},
 	{"splice response", 19, true, 65536, .op = {.opcode = PROACTOR_SPLICE}},
+	{"readv request", 20, .op = {.opcode = PROACTOR_READV, .readv = {1, spaces, 3, 0}}},
+	{"readv response", 20, true, 5, "hello", .op = {.opcode = PROACTOR_READV}},
+	{"writev request", 21,
+		.op = {.opcode = PROACTOR_WRITEV, .writev = {1, pieces, 2, PROACTOR_CURRENT}}},
+	{"writev response", 21, true, 5, .op = {.opcode = PROACTOR_WRITEV}},
+	{"recvfrom request", 22,
+		.op = {.opcode = PROACTOR_RECVFROM, .recvfrom = {2, NULL, 1500, 0, NULL}}},
+	{"recvfrom response", 22, true, 5, "hello",
+		.op = {.opcode = PROACTOR_RECVFROM,
+			.recvfrom = {.address = (void *)(uintptr_t)&inet}}},
+	{"recvfrom response, from nobody", 22, true, 5, "hello",
+		.op = {.opcode = PROACTOR_RECVFROM,
+			.recvfrom = {.address = (void *)(uintptr_t)&nobody}}},
+	{"sendto request", 23,
+		.op = {.opcode = PROACTOR_SENDTO, .sendto = {2, "hello", 5, 0, &inet}}},
+	{"sendto response", 23, true, 5, .op = {.opcode = PROACTOR_SENDTO}},
+	{"recvmsg request", 24,
+		.op = {.opcode = PROACTOR_RECVMSG, .recvmsg = {2, &to_receive, MSG_PEEK}}},
+	{"recvmsg response", 24, true, 5, "hello",
+		.op = {.opcode = PROACTOR_RECVMSG, .recvmsg = {.message = &received}}},
+	{"recvmsg response, from nobody", 24, true, 0, "",
+		.op = {.opcode = PROACTOR_RECVMSG, .recvmsg = {.message = &received_from_nobody}}},
+	{"sendmsg request", 25, .op = {.opcode = PROACTOR_SENDMSG, .sendmsg = {2, &to_send, 0}}},
+	{"sendmsg request, to nobody", 25,
+		.op = {.opcode = PROACTOR_SENDMSG, .sendmsg = {2, &to_nobody, 0}}},
+	{"sendmsg response", 25, true, 5, .op = {.opcode = PROACTOR_SENDMSG}},
 };
 
 static void pack_row(struct pack *pack, const struct row *row)
@@ -222,8 +267,10 @@ static void pack_row(struct pack *pack, const struct row *row)
 	}
 	rpc_pack_success(pack, row->msgid);
 	codec_pack_result(pack, &row->op, row->result);
-	if (row->bytes)
-		must(buffer_append(pack->buffer, row->bytes, (size_t)row->result));
+	if (!row->bytes)
+		return;
+	must(buffer_append(pack->buffer, row->bytes, (size_t)row->result));
+	codec_pack_trailer(pack, &row->op);
 }
 
 /* A server that has done nothing, on a proactor that is only a name. */
