@@ -69,7 +69,8 @@ void remote_memory_remove(struct proactor *proactor, void *memory)
 
 /* Operations whose bytes may be named: memory and its size stand at the same place in all. */
 static const uint64_t may_name = UINT64_C(1) << PROACTOR_READ | UINT64_C(1) << PROACTOR_WRITE |
-	UINT64_C(1) << PROACTOR_RECV | UINT64_C(1) << PROACTOR_SEND;
+	UINT64_C(1) << PROACTOR_RECV | UINT64_C(1) << PROACTOR_SEND |
+	UINT64_C(1) << PROACTOR_RECVFROM | UINT64_C(1) << PROACTOR_SENDTO;
 
 bool remote_region_of(const struct remote *remote, const struct proactor_op *op,
 	struct codec_region *ret_region)

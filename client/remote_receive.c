@@ -143,7 +143,7 @@ static bool take_brief(struct remote *remote, const struct queue_slot *response,
 	enum op_result kind;
 	struct slot *slot;
 	uint32_t msgid, result;
-	bool is_nil;
+	bool is_nil, fits;
 
 	if (!brief_read_response(response, &msgid, &is_nil, &result))
 		return false;
@@ -151,8 +151,11 @@ static bool take_brief(struct remote *remote, const struct queue_slot *response,
 	if (unlikely(!slot || !(slot->marks & SLOT_BY_RING)))
 		return false;
 	kind = op_table[slot->opcode].result;
-	if (unlikely(is_nil ? kind != OP_RESULT_NOTHING
-			    : !(slot->marks & SLOT_IN_MEMORY) || result > slot->space.size))
+	fits = is_nil ? kind == OP_RESULT_NOTHING
+		      : (kind == OP_RESULT_COUNT ||
+				(kind == OP_RESULT_BYTES && slot->marks & SLOT_IN_MEMORY)) &&
+			result <= slot->space.size;
+	if (unlikely(!fits))
 		return false;
 	leave(remote, slot);
 	*taken += driver_entry(&remote->base, slot, result, /* flags= */ 0, &entries[*taken]);

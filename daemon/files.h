@@ -19,6 +19,7 @@ struct file {
 	int64_t file;       /* of the proactor */
 	uint32_t use_count; /* operations in flight on it */
 	bool leaving;       /* it has no handle any more */
+	bool is_on_disk;    /* for sure: a regular file or block device */
 	void *closer;       /* who waits for use_count to become 0, or NULL */
 };
 

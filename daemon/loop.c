@@ -14,6 +14,12 @@ void loop_init(struct loop *loop, struct proactor *proactor)
 	loop->ready = LIST_INIT(loop->ready);
 }
 
+static void make_ready(struct loop *loop, struct task *task, int64_t result)
+{
+	task->ready_result = result;
+	list_append(&loop->ready, &task->ready_link);
+}
+
 void loop_push(struct loop *loop, struct task *task, struct proactor_op *op)
 {
 	struct proactor_completion ready;
@@ -23,10 +29,15 @@ void loop_push(struct loop *loop, struct task *task, struct proactor_op *op)
 	op->context = task;
 	task->pending = true;
 	r = proactor_push(loop->proactor, op, &task->key, &ready);
-	if (r == PROACTOR_PENDING)
-		return;
-	task->ready_result = r == PROACTOR_READY ? ready.result : r;
-	list_append(&loop->ready, &task->ready_link);
+	if (r != PROACTOR_PENDING)
+		make_ready(loop, task, r == PROACTOR_READY ? ready.result : r);
+}
+
+void loop_end(struct loop *loop, struct task *task, int64_t result)
+{
+	assert(!task->pending);
+	task->pending = true;
+	make_ready(loop, task, result);
 }
 
 void loop_cancel(struct loop *loop, struct task *task)

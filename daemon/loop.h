@@ -36,6 +36,9 @@ void loop_init(struct loop *loop, struct proactor *proactor);
  */
 void loop_push(struct loop *loop, struct task *task, struct proactor_op *op);
 
+/* Has @task, which is not pending, end with @result in one of the next turns. */
+void loop_end(struct loop *loop, struct task *task, int64_t result);
+
 /* Asks for a pending task to end; its callback comes. Nothing for one that is not pending. */
 void loop_cancel(struct loop *loop, struct task *task);
 

@@ -42,6 +42,7 @@ static bool describe(struct session *session, const struct rpc_message *message)
 static bool adopt(struct session *session, int fd, struct file **ret_file, struct rpc_error *error)
 {
 	struct shortage shortage;
+	bool is_on_disk;
 	int64_t file;
 
 	if (!policy_allows_fd(session, fd, error))
@@ -51,10 +52,13 @@ static bool adopt(struct session *session, int fd, struct file **ret_file, struc
 		rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
 		return false;
 	}
+	is_on_disk = policy_is_on_disk(fd);
 	if (proactor_attach(session_loop(session)->proactor, fd, &file) == 0) {
 		*ret_file = files_add(&session->files, file);
-		if (*ret_file)
+		if (*ret_file) {
+			(*ret_file)->is_on_disk = is_on_disk;
 			return true;
+		}
 	}
 	account_release(&session->account, session->user, RESOURCE_FILES, 1);
 	rpc_error_set(error, ENOMEM, "attach");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "daemon/heavy.h"
 #include "daemon/params.h"
 #include "daemon/policy.h"
 #include "daemon/reply.h"
@@ -85,6 +86,14 @@ static bool holds(const struct operation *operation, const struct file *file)
 	return false;
 }
 
+/* A descriptor whose close was stopped would be open for ever. */
+static void cancel(struct operation *operation)
+{
+	if (operation->op.opcode == PROACTOR_CLOSE || heavy_cancel(operation))
+		return;
+	loop_cancel(session_loop(operation->session), &operation->task);
+}
+
 /*
  * A file that is closed loses its handle now, and its other operations; its descriptor when they
  * have ended.
@@ -99,7 +108,7 @@ static void start_close(struct operation *operation)
 	operation->op.flags = PROACTOR_MAY_BLOCK;
 	list_for_each_entry (other, &session->operations, link)
 		if (other != operation && holds(other, file))
-			loop_cancel(session_loop(session), &other->task);
+			cancel(other);
 	if (file->use_count == 0)
 		loop_push(session_loop(session), &operation->task, &operation->op);
 	else
@@ -122,6 +131,9 @@ static void start(struct operation *operation)
 		operation->files[i]->use_count++;
 	if (operation->memory)
 		memory_hold(operation->memory);
+	if (heavy_takes(operation))
+		return;
+	session->server->light_count++;
 	loop_push(session_loop(session), &operation->task, &operation->op);
 }
 
@@ -139,6 +151,8 @@ static struct operation *operation_new(struct session *session, const struct pro
 	operation->chunk = NULL;
 	operation->memory = NULL;
 	operation->file_charged = false;
+	operation->is_heavy = operation->is_cancelled = false;
+	operation->heavy_link = (struct list){0};
 	operation->by_ring = session->ring && session->ring->answers;
 	operation->op = *op;
 	return operation;
@@ -216,13 +230,6 @@ bool operation_start_brief(struct session *session, const struct brief *brief)
 	session->server->stats.requests++;
 	start(operation);
 	return true;
-}
-
-/* A descriptor whose close was stopped would be open for ever. */
-static void cancel(struct operation *operation)
-{
-	if (operation->op.opcode != PROACTOR_CLOSE)
-		loop_cancel(session_loop(operation->session), &operation->task);
 }
 
 bool operation_cancel(struct session *session, uint32_t msgid)
@@ -313,6 +320,8 @@ static void ended(struct task *task, int64_t result)
 	struct operation *operation = container_of(task, struct operation, task);
 	struct session *session = operation->session;
 
+	if (unlikely(operation->is_heavy) && heavy_goes_on(operation, result, &result))
+		return;
 	count(operation, result);
 	if (op_makes_file(operation->op.opcode) && result >= 0)
 		result = adopt_file(operation, result);

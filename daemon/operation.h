@@ -27,6 +27,11 @@ struct operation {
 	struct memory *memory; /* that its data is in, or NULL */
 	bool file_charged;     /* it may make a file, and that is paid for */
 	bool by_ring;          /* where it came, and is answered, as far as that fits */
+	bool is_heavy;         /* see heavy.h; then: */
+	bool is_cancelled;
+	struct list heavy_link; /* of session->heavy, while it waits for a turn */
+	uint64_t left;          /* bytes, with those of the piece that is under way */
+	uint64_t done;
 	struct proactor_op op;
 	union {
 		struct statx stat;

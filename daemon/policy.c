@@ -36,6 +36,13 @@ static int socket_domain(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ? AF_UNSPEC : domain;
 }
 
+bool policy_is_on_disk(int fd)
+{
+	struct stat found;
+
+	return fstat(fd, &found) == 0 && (S_ISREG(found.st_mode) || S_ISBLK(found.st_mode));
+}
+
 /*
  * What a stranger may donate: what is the same whoever uses it. Not so are a signalfd, which would
  * read the daemon's signals, and sockets on which it would speak in its own name.

@@ -19,6 +19,9 @@
  */
 bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *error);
 
+/* Whether @fd is a regular file or a block device, whose data may be at hand. */
+bool policy_is_on_disk(int fd);
+
 /*
  * Whether @session may do @op, as decoded. False: @error says why not.
  *

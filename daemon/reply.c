@@ -142,7 +142,7 @@ static void reply_outcome(struct operation *operation, int64_t result)
 	}
 	pack = reply_begin(operation->session, msgid);
 	if (operation->memory)
-		pack_int(&pack, result);
+		codec_pack_result_in_memory(&pack, &operation->op, result);
 	else
 		codec_pack_result(&pack, &operation->op, result);
 	if (!pack.failed && !operation->memory &&
@@ -158,7 +158,8 @@ static bool is_brief(const struct operation *operation, int64_t result)
 	enum op_result kind = op_table[operation->op.opcode].result;
 
 	return result >= 0 && result <= UINT32_MAX &&
-		(operation->memory || kind == OP_RESULT_NOTHING || kind == OP_RESULT_COUNT);
+		(kind == OP_RESULT_NOTHING || kind == OP_RESULT_COUNT ||
+			(kind == OP_RESULT_BYTES && operation->memory));
 }
 
 static void reply_brief(struct operation *operation, int64_t result)

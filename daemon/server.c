@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "daemon/acceptor.h"
+#include "daemon/heavy.h"
 #include "daemon/notify.h"
 #include "daemon/operation.h"
 #include "daemon/ring.h"
@@ -125,6 +126,7 @@ int server_init(struct server *server, struct proactor *proactor,
 	server->dirty = LIST_INIT(server->dirty);
 	server->stalled = LIST_INIT(server->stalled);
 	server->waiting = LIST_INIT(server->waiting);
+	server->heavy = LIST_INIT(server->heavy);
 	server->awake_rings = LIST_INIT(server->awake_rings);
 	server->dirty_rings = LIST_INIT(server->dirty_rings);
 	spin_init(&server->spin, options->spin_ns);
@@ -271,7 +273,8 @@ static bool is_over(const struct server *server)
 
 static int turn(struct server *server)
 {
-	bool may_block = list_empty(&server->waiting) && rings_may_sleep(server);
+	bool may_block = list_empty(&server->waiting) && list_empty(&server->heavy) &&
+		rings_may_sleep(server);
 	int r = loop_turn(&server->loop, may_block);
 
 	if (r < 0)
@@ -279,6 +282,7 @@ static int turn(struct server *server)
 	go_on_waiting(server);
 	try_stalled(server);
 	rings_turn(server);
+	heavy_turn(server);
 	flush_dirty(server);
 	rings_flush(server);
 	return 0;

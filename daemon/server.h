@@ -49,6 +49,9 @@ struct server {
 	struct list dirty;       /* sessions with something to send */
 	struct list stalled;     /* sessions that are not read from until there is room */
 	struct list waiting;     /* sessions with calls that wait for their next turn */
+	struct list heavy;       /* sessions with operations that wait for a turn, see heavy.h */
+	uint64_t light_count;    /* operations of the others since then */
+	bool heavy_waited;       /* the last turn was theirs */
 	struct list awake_rings; /* that are looked at each turn */
 	struct list dirty_rings; /* whose clients may have to be woken */
 	struct spin spin;

@@ -41,6 +41,7 @@ static void init(struct session *session, struct server *server, const struct uc
 		.user = user,
 	};
 	session->operations = LIST_INIT(session->operations);
+	session->heavy = LIST_INIT(session->heavy);
 	files_init(&session->files);
 	memories_init(&session->memories);
 	inbox_init(&session->inbox);

@@ -33,6 +33,7 @@ struct session {
 	struct list dirty_link;   /* of server->dirty, or unlinked */
 	struct list stalled_link; /* of server->stalled, or unlinked */
 	struct list turn_link;    /* of server->waiting, or unlinked */
+	struct list heavy_link;   /* of server->heavy, exactly while @heavy has some */
 	enum session_state state;
 	uint64_t id;
 	uint64_t opened_ns;
@@ -47,7 +48,8 @@ struct session {
 	struct account account;
 	struct files files;
 	struct map operations_by_msgid;
-	struct list operations; /* all in flight */
+	struct list operations; /* all in flight, */
+	struct list heavy;      /* and of these those that wait for a turn */
 	struct inbox inbox;
 	struct outbox outbox;
 	struct ring *ring; /* NULL: it has none */

@@ -534,6 +534,14 @@ void codec_pack_result(struct pack *pack, const struct proactor_op *op, int64_t 
 	}
 }
 
+void codec_pack_result_in_memory(struct pack *pack, const struct proactor_op *op, int64_t result)
+{
+	if (op_table[op->opcode].result == OP_RESULT_DATAGRAM)
+		pack_array(pack, 2);
+	pack_int(pack, result);
+	codec_pack_trailer(pack, op);
+}
+
 bool codec_result_has_bytes(enum op_result result)
 {
 	return result == OP_RESULT_BYTES || result == OP_RESULT_DATAGRAM ||

@@ -87,6 +87,11 @@ void codec_pack_request_in(struct pack *pack, uint32_t msgid, const struct proac
  */
 void codec_pack_result(struct pack *pack, const struct proactor_op *op, int64_t result);
 
+/*
+ * Packs the result of a success whose bytes are in shared memory: in their place, how many they are.
+ */
+void codec_pack_result_in_memory(struct pack *pack, const struct proactor_op *op, int64_t result);
+
 /* Whether the result of a success has bytes of the caller's buffer in it. */
 bool codec_result_has_bytes(enum op_result result);
 

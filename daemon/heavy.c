@@ -1,0 +1,143 @@
+/* Heavy operations. See heavy.h. */
+#include "daemon/heavy.h"
+
+#include <errno.h>
+
+#include "daemon/operation.h"
+#include "daemon/session.h"
+
+/* ---- which ---- */
+
+static bool is_transfer(const struct proactor_op *op)
+{
+	return op->opcode == PROACTOR_READ || op->opcode == PROACTOR_WRITE;
+}
+
+/* The pieces of a readv and writev lie in the chunk one after another: it is a read or write. */
+static void join_pieces(struct operation *operation)
+{
+	struct proactor_op *op = &operation->op;
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < op->readv.count; i++)
+		size += op->readv.pieces[i].iov_len;
+	*op = (struct proactor_op){
+		.opcode = op->opcode == PROACTOR_READV ? PROACTOR_READ : PROACTOR_WRITE,
+		.read = {.file = op->readv.file,
+			.data = operation->chunk->bytes + operation->chunk->head,
+			.size = size,
+			.offset = op->readv.offset},
+	};
+}
+
+/*
+ * What waits for somebody (a pipe, a socket) copies nothing when it is submitted; nobody can tell
+ * that of a file that has a position, so that only those count that are known to be on a disk.
+ */
+static bool is_on_disk(const struct operation *operation)
+{
+	return operation->op.read.offset >= 0 || operation->files[0]->is_on_disk;
+}
+
+static bool is_heavy(const struct operation *operation)
+{
+	return operation->op.read.size > HEAVY_SIZE && is_on_disk(operation);
+}
+
+/* ---- waiting ---- */
+
+static void wait_for_turn(struct operation *operation)
+{
+	struct session *session = operation->session;
+
+	list_append(&session->heavy, &operation->heavy_link);
+	if (!list_linked(&session->heavy_link))
+		list_append(&session->server->heavy, &session->heavy_link);
+}
+
+bool heavy_takes(struct operation *operation)
+{
+	struct proactor_op *op = &operation->op;
+
+	if ((op->opcode == PROACTOR_READV || op->opcode == PROACTOR_WRITEV) && operation->chunk &&
+		operation->chunk->capacity > HEAVY_SIZE)
+		join_pieces(operation);
+	if (!is_transfer(op) || !is_heavy(operation))
+		return false;
+	operation->is_heavy = true;
+	operation->left = op->read.size;
+	operation->done = 0;
+	wait_for_turn(operation);
+	return true;
+}
+
+bool heavy_cancel(struct operation *operation)
+{
+	operation->is_cancelled = true;
+	if (!list_linked(&operation->heavy_link))
+		return false;
+	list_remove(&operation->heavy_link);
+	if (list_empty(&operation->session->heavy))
+		list_remove(&operation->session->heavy_link);
+	loop_end(session_loop(operation->session), &operation->task, -ECANCELED);
+	return true;
+}
+
+/* ---- going on ---- */
+
+bool heavy_goes_on(struct operation *operation, int64_t result, int64_t *ret_result)
+{
+	struct proactor_op *op = &operation->op;
+	uint64_t moved = (uint64_t)MAX(result, INT64_C(0));
+	bool is_whole = moved == op->read.size && moved > 0;
+
+	operation->done += moved;
+	operation->left -= moved;
+	if (is_whole && operation->left > 0 && !operation->is_cancelled &&
+		operation->session->state != SESSION_CLOSING) {
+		op->read.data = (uint8_t *)op->read.data + moved;
+		op->read.offset += (int64_t)moved;
+		wait_for_turn(operation);
+		return true;
+	}
+	/* what was moved was moved, as with a transfer that a signal ends */
+	*ret_result = operation->done > 0 ? (int64_t)operation->done : result;
+	return false;
+}
+
+/* Submits the next piece of @session's first, which had the longest wait. Returns its size. */
+static size_t start_piece(struct session *session)
+{
+	struct list *link = list_pop(&session->heavy);
+	struct operation *operation = list_entry(link, struct operation, heavy_link);
+	struct proactor_op *op = &operation->op;
+
+	/* at the file's own position others may come in between: one piece it stays */
+	op->read.size = op->read.offset >= 0 ? MIN(operation->left, (uint64_t)HEAVY_PIECE_SIZE)
+					     : operation->left;
+	loop_push(session_loop(session), &operation->task, op);
+	return op->read.size;
+}
+
+void heavy_turn(struct server *server)
+{
+	uint64_t submitted = 0;
+	struct list *link;
+
+	if (list_empty(&server->heavy))
+		return;
+	if (server->light_count > 0 && !server->heavy_waited) {
+		server->light_count = 0;
+		server->heavy_waited = true;
+		return;
+	}
+	server->light_count = 0;
+	server->heavy_waited = false;
+	while (submitted < HEAVY_TURN_SIZE && (link = list_pop(&server->heavy))) {
+		struct session *session = list_entry(link, struct session, heavy_link);
+
+		submitted += start_piece(session);
+		if (!list_empty(&session->heavy))
+			list_append(&server->heavy, &session->heavy_link);
+	}
+}
