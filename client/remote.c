@@ -144,7 +144,7 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *op, 
 	int64_t result;
 	int r;
 
-	if (likely(remote_ring_push(remote_of(proactor), op, slot)))
+	if (likely(remote_push_brief(remote_of(proactor), op, slot)))
 		return driver_pending(slot, ret_key);
 	if (op->opcode == PROACTOR_CALL || is_for_threads(op))
 		return work_push(proactor, op, slot, ret_key, ret_ready);
@@ -181,129 +181,6 @@ static int remote_cancel(struct proactor *proactor, struct slot *slot)
 	rpc_pack_request(&pack, remote_control_msgid(remote), "cancel", 1);
 	pack_uint(&pack, slot_index(slot));
 	return remote_finish_request(remote, &pack);
-}
-
-/* ---- waiting ---- */
-
-static int watch_fd(struct remote *remote, int action, int fd, uint32_t events)
-{
-	struct epoll_event event = {.events = events};
-
-	return epoll_ctl(remote->epoll_fd, action, fd, &event) < 0 ? -errno : 0;
-}
-
-/*
- * Who waits on proactor_fd() has to hear of room in the socket exactly while something is to be
- * sent.
- */
-static void follow_output(struct remote *remote)
-{
-	bool has_output = connection_has_output(&remote->connection);
-
-	if (remote->epoll_fd < 0 || remote->connection.fd < 0 || remote->watches_send == has_output)
-		return;
-	if (watch_fd(remote, EPOLL_CTL_MOD, remote->connection.fd,
-		    EPOLLIN | (has_output ? EPOLLOUT : 0)) == 0)
-		remote->watches_send = has_output;
-}
-
-/* Sleeps until something may have come, by whichever way. 1: the handle's eventfd was written. */
-static int sleep_until(struct remote *remote, uint64_t deadline_ns)
-{
-	const struct proactor_handle *handle = remote->base.handle;
-	bool has_ring = remote_ring_is_open(&remote->ring);
-	int fds[CONNECTION_WAKE_FDS] = {
-		handle ? handle->eventfd : -1, has_ring ? remote->ring.wake_fd : -1};
-	int r;
-
-	if (has_ring && !remote_ring_begin_sleep(&remote->ring))
-		return 0;
-	r = connection_wait(&remote->connection, fds, deadline_ns);
-	if (has_ring)
-		remote_ring_end_sleep(&remote->ring);
-	return r;
-}
-
-static int wait_for_messages(struct remote *remote, uint64_t deadline_ns)
-{
-	const struct proactor_handle *handle = remote->base.handle;
-	struct connection *connection = &remote->connection;
-	uint64_t count;
-	/* with nothing else to wait for, the receive itself can wait */
-	bool blocks = !handle && !remote_ring_is_open(&remote->ring) &&
-		deadline_ns == CLOCK_NEVER && !connection_has_output(connection) &&
-		connection->error == 0;
-	int r = 0;
-
-	if (!blocks && (deadline_ns != 0 || handle))
-		r = sleep_until(remote, deadline_ns);
-	if (r < 0)
-		return r;
-	if (r & 1)
-		(void)!read(handle->eventfd, &count, sizeof(count));
-	if (connection->error == 0)
-		(void)connection_receive(connection, blocks);
-	remote_receive(remote);
-	follow_output(remote);
-	return 0;
-}
-
-static int remote_wait(struct proactor *proactor, uint64_t deadline_ns)
-{
-	struct remote *remote = remote_of(proactor);
-
-	(void)connection_send(&remote->connection);
-	if (remote_ring_is_open(&remote->ring)) {
-		remote_ring_flush(&remote->ring);
-		if (remote_ring_looks(remote, deadline_ns))
-			return 0;
-	}
-	proactor->stats.enters++;
-	return wait_for_messages(remote, deadline_ns);
-}
-
-static int remote_flush(struct proactor *proactor)
-{
-	struct remote *remote = remote_of(proactor);
-
-	(void)connection_send(&remote->connection);
-	follow_output(remote);
-	/* the caller sleeps on proactor_fd(): the next poll ends what begins here */
-	if (!remote_ring_is_open(&remote->ring) || remote_ring_begin_sleep(&remote->ring))
-		return 0;
-	return -EAGAIN;
-}
-
-static int remote_fd(struct proactor *proactor, int *ret_fd)
-{
-	struct remote *remote = remote_of(proactor);
-	int r = 0;
-
-	if (remote->epoll_fd < 0) {
-		remote->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-		if (remote->epoll_fd < 0)
-			return -errno;
-		if (remote->connection.fd >= 0)
-			r = watch_fd(remote, EPOLL_CTL_ADD, remote->connection.fd, EPOLLIN);
-		if (r >= 0 && proactor->handle)
-			r = watch_fd(remote, EPOLL_CTL_ADD, proactor->handle->eventfd, EPOLLIN);
-		if (r >= 0 && remote_ring_is_open(&remote->ring))
-			r = watch_fd(remote, EPOLL_CTL_ADD, remote->ring.wake_fd, EPOLLIN);
-		if (r < 0) {
-			remote->epoll_fd = fd_close(remote->epoll_fd);
-			return r;
-		}
-	}
-	*ret_fd = remote->epoll_fd;
-	return 0;
-}
-
-static int remote_watch(struct proactor *proactor, int fd)
-{
-	struct remote *remote = remote_of(proactor);
-
-	(void)proactor;
-	return remote->epoll_fd < 0 ? 0 : watch_fd(remote, EPOLL_CTL_ADD, fd, EPOLLIN);
 }
 
 /* ---- files ---- */
@@ -419,15 +296,21 @@ static int explain(char *reason, const char *path, int r)
 	return r;
 }
 
-static uint64_t spin_window_ns(const struct proactor_options *options)
+/* How long to look before sleeping: not where this process and the daemon share one processor. */
+static uint64_t spin_window_ns(const struct remote *remote, const struct proactor_options *options)
 {
-	if (options->spin_us == PROACTOR_SPIN_NEVER)
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (options->spin_us == PROACTOR_SPIN_NEVER ||
+		getsockopt(remote->connection.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
+		!spin_pays(peer.pid))
 		return 0;
 	return (options->spin_us > 0 ? options->spin_us : SPIN_US_DEFAULT) * NSEC_PER_USEC;
 }
 
 /* The way that operations go: $PROACTOR_TRANSPORT, else by a ring where the daemon has them. */
-static int open_transport(struct remote *remote, uint64_t spin_ns)
+static int open_transport(struct remote *remote)
 {
 	const char *name = secure_getenv("PROACTOR_TRANSPORT");
 	bool must = name && strcmp(name, "ring") == 0;
@@ -437,7 +320,7 @@ static int open_transport(struct remote *remote, uint64_t spin_ns)
 		return -EINVAL;
 	if (name && *name && !must)
 		return 0;
-	r = remote->has_rings ? remote_ring_open(remote, spin_ns) : 0;
+	r = remote->has_rings ? remote_ring_open(remote) : 0;
 	return r == 0 && must && !remote_ring_is_open(&remote->ring) ? -EOPNOTSUPP : r;
 }
 
@@ -464,7 +347,7 @@ int remote_new(struct proactor **ret_proactor, const struct proactor_options *op
 	if (r >= 0)
 		r = remote_hello(remote);
 	if (r >= 0)
-		r = open_transport(remote, spin_window_ns(options));
+		r = open_transport(remote);
 	if (r < 0) {
 		proactor_threads_free(remote->base.threads);
 		remote_free(&remote->base);
@@ -473,6 +356,7 @@ int remote_new(struct proactor **ret_proactor, const struct proactor_options *op
 	snprintf(remote->base.name, sizeof(remote->base.name), "unix:%.*s%s",
 		(int)(sizeof(path) - sizeof("unix:" RING_SUFFIX)), path,
 		remote_ring_is_open(&remote->ring) ? RING_SUFFIX : "");
+	spin_init(&remote->spin, spin_window_ns(remote, options));
 	*ret_proactor = &remote->base;
 	return 0;
 }

@@ -7,12 +7,14 @@
  *   remote_hello.c    what the daemon takes
  *   remote_send.c     an operation becomes a request, sent now or held back
  *   remote_receive.c  responses end operations
+ *   remote_wait.c     waiting, and being waited for
  *   remote_memory.c   registered memory is the daemon's
  *   remote_ring.c     memory shared with the daemon, in place of the socket where that does
  */
 #pragma once
 
 #include "base/slab.h"
+#include "base/spin.h"
 #include "client/connection.h"
 #include "client/remote_ring.h"
 #include "client/window.h"
@@ -35,6 +37,7 @@ struct remote {
 	struct proactor base;
 	struct connection connection;
 	struct remote_ring ring;
+	struct spin spin;
 	struct window window;
 	struct buffer scratch;  /* a request that is to be held, while it is packed */
 	size_t transfer_size;   /* the daemon's limit, */
@@ -91,6 +94,14 @@ void remote_end_loan(struct remote *remote, struct slot *slot);
  */
 int64_t remote_await(struct remote *remote, uint32_t msgid, uint32_t opcode);
 
+/* ---- remote_wait.c ---- */
+
+/* As the calls of struct driver. */
+int remote_wait(struct proactor *proactor, uint64_t deadline_ns);
+int remote_flush(struct proactor *proactor);
+int remote_fd(struct proactor *proactor, int *ret_fd);
+int remote_watch(struct proactor *proactor, int fd);
+
 /* ---- remote_memory.c ---- */
 
 /* As the calls of struct driver. */
@@ -142,6 +153,12 @@ int remote_send_attach(struct remote *remote, uint32_t msgid, int fd);
  * that is not -1. -ENOMEM.
  */
 int remote_send(struct remote *remote, const struct proactor_op *op, struct slot *slot, int fd);
+
+/*
+ * As a driver's push, for what has a brief form (proto/brief.h) and nothing in its way. False: it
+ * was not done, and the general way is to be taken.
+ */
+bool remote_push_brief(struct remote *remote, const struct proactor_op *op, struct slot *slot);
 
 /* Sends what was held and has room now. */
 void remote_send_held(struct remote *remote);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +14,6 @@
 #include "proto/brief.h"
 
 #define RING_TIMEOUT_NS (10 * NSEC_PER_SEC)
-enum { LOOKS_PER_CLOCK = 16 };
 
 /* ---- beginning and end ---- */
 
@@ -28,15 +26,6 @@ int remote_check_shared(int fd, size_t size)
 		(uint64_t)stat.st_size < size)
 		return -EPROTO;
 	return 0;
-}
-
-static bool spins_with(const struct connection *connection)
-{
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-
-	return getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-		spin_pays(peer.pid);
 }
 
 static int map(struct remote_ring *ring, int fd, uint32_t entries)
@@ -74,7 +63,7 @@ static bool entries_valid(uint64_t entries)
 		(entries & (entries - 1)) == 0;
 }
 
-int remote_ring_open(struct remote *remote, uint64_t spin_ns)
+int remote_ring_open(struct remote *remote)
 {
 	struct remote_ring *ring = &remote->ring;
 	_cleanup_(fd_closep) int memory_fd = -EBADF;
@@ -97,7 +86,6 @@ int remote_ring_open(struct remote *remote, uint64_t spin_ns)
 		r = -EPROTO;
 	if (r >= 0)
 		r = map(ring, memory_fd, (uint32_t)entries);
-	spin_init(&ring->spin, spins_with(&remote->connection) ? spin_ns : 0);
 	if (r < 0) {
 		fd_close(ring->doorbell_fd);
 		fd_close(ring->wake_fd);
@@ -205,30 +193,6 @@ bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struc
 	return true;
 }
 
-bool remote_ring_push(struct remote *remote, const struct proactor_op *op, struct slot *slot)
-{
-	struct codec_region found, *region = op->opcode == PROACTOR_NOP ? NULL : &found;
-	uint64_t cost = window_cost(0);
-
-	if (!remote_ring_is_open(&remote->ring) || remote->connection.error < 0 || op->flags != 0 ||
-		!window_admits(&remote->window, cost))
-		return false;
-	if (region &&
-		(!remote_region_of(remote, op, region) || op->read.file < 0 ||
-			op->read.size > remote->transfer_size))
-		return false;
-	slot->space.data = NULL;
-	slot->space.size = region ? op->read.size : 0;
-	if (region)
-		slot->marks |= SLOT_IN_MEMORY;
-	if (!remote_ring_send(remote, op, slot, region)) {
-		slot->marks &= (uint8_t)~SLOT_IN_MEMORY;
-		return false;
-	}
-	window_enter(&remote->window, cost);
-	return true;
-}
-
 int remote_ring_cancel(struct remote *remote, uint32_t msgid, uint32_t slot_index)
 {
 	struct pack pack = pack_into(&remote->scratch);
@@ -264,49 +228,4 @@ void remote_ring_end_sleep(struct remote_ring *ring)
 	ring->sleeps = false;
 	queue_end_sleep(&ring->responses);
 	(void)!read(ring->wake_fd, &count, sizeof(count));
-}
-
-static bool is_rung(const struct proactor *proactor)
-{
-	return proactor->handle && handle_was_rung(proactor->handle);
-}
-
-static bool may_put_backlog(struct remote_ring *ring)
-{
-	return buffer_size(&ring->backlog) > 0 && queue_has_room(&ring->requests);
-}
-
-static bool spin(struct remote *remote, uint64_t deadline_ns)
-{
-	struct remote_ring *ring = &remote->ring;
-	uint64_t now_ns = clock_now_ns();
-
-	spin_found(&ring->spin, now_ns);
-	do {
-		for (unsigned i = 0; i < LOOKS_PER_CLOCK; i++) {
-			if (queue_has(&ring->responses) || may_put_backlog(ring))
-				return true;
-			spin_pause();
-		}
-		now_ns = clock_now_ns();
-	} while (now_ns < deadline_ns && !is_rung(&remote->base) &&
-		spin_continues(&ring->spin, now_ns));
-	return false;
-}
-
-bool remote_ring_looks(struct remote *remote, uint64_t deadline_ns)
-{
-	struct remote_ring *ring = &remote->ring;
-
-	if (queue_has(&ring->responses))
-		return true;
-	/* who waits for the socket gains nothing by looking elsewhere */
-	if (remote->window.operation_count > ring->in_flight ||
-		connection_has_output(&remote->connection))
-		return false;
-	/* who waits outside has to find the descriptors empty */
-	if (deadline_ns == 0)
-		return !remote->base.external_loop && !is_rung(&remote->base) &&
-			++ring->looks < REMOTE_RING_LOOKS_MAX;
-	return ring->in_flight > 0 && ring->spin.window_ns > 0 && spin(remote, deadline_ns);
 }

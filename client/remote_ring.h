@@ -13,7 +13,6 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "base/spin.h"
 #include "proto/queue.h"
 
 struct codec_region;
@@ -34,18 +33,17 @@ struct remote_ring {
 	struct queue responses;
 	struct buffer backlog; /* struct queue_slot each */
 	uint64_t in_flight;    /* operations that went this way */
-	struct spin spin;
-	bool sleeps;     /* begun, and not ended */
-	unsigned looks;  /* at the ring since the last at the socket */
-	int doorbell_fd; /* written where the daemon sleeps */
-	int wake_fd;     /* readable when it has woken us */
+	bool sleeps;           /* begun, and not ended */
+	unsigned looks;        /* at the ring since the last at the socket */
+	int doorbell_fd;       /* written where the daemon sleeps */
+	int wake_fd;           /* readable when it has woken us */
 };
 
 /*
- * Asks the daemon for a ring, to be looked at for @spin_ns before sleeping. Where it has none, or not for us, there is none afterwards: 0. Else
+ * Asks the daemon for a ring. Where it has none, or not for us, there is none afterwards: 0. Else
  * as call_run(), -EPROTO, -ENOMEM.
  */
-int remote_ring_open(struct remote *remote, uint64_t spin_ns);
+int remote_ring_open(struct remote *remote);
 
 /* That no access to @size bytes of @fd can miss its end, whoever made it. -EPROTO. */
 int remote_check_shared(int fd, size_t size);
@@ -65,23 +63,11 @@ static inline bool remote_ring_is_open(const struct remote_ring *ring)
 bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot,
 	const struct codec_region *region);
 
-/*
- * As a driver's push, for what has a brief form and nothing in its way. False: it was not done, and
- * the general way is to be taken.
- */
-bool remote_ring_push(struct remote *remote, const struct proactor_op *op, struct slot *slot);
-
 /* Asks for the operation of the slot with that index, which went by the ring, to end. -ENOMEM. */
 int remote_ring_cancel(struct remote *remote, uint32_t msgid, uint32_t slot_index);
 
 /* Tells the daemon, where it sleeps, of what was put and of room that was made. */
 void remote_ring_flush(struct remote_ring *ring);
-
-/*
- * Looks for responses until there are some, somebody wakes the proactor, or it does not pay any
- * more. True: there is no need to look elsewhere now.
- */
-bool remote_ring_looks(struct remote *remote, uint64_t deadline_ns);
 
 /* Has the daemon write wake_fd. False: there is something to do, do not sleep. */
 bool remote_ring_begin_sleep(struct remote_ring *ring);

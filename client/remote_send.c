@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "client/remote.h"
+#include "proto/brief.h"
 
 enum { SEND_EARLY_SIZE = 256 * 1024 };
 
@@ -94,6 +95,44 @@ int remote_send(struct remote *remote, const struct proactor_op *op, struct slot
 		return 0;
 	codec_pack_request_in(&pack, slot_index(slot), op, region);
 	return remote_finish_request(remote, &pack);
+}
+
+static bool send_brief(struct remote *remote, const struct proactor_op *op, struct slot *slot,
+	const struct codec_region *region)
+{
+	struct pack sent = pack_into(&remote->connection.out);
+	struct queue_slot request = {0};
+
+	if (remote_ring_is_open(&remote->ring))
+		return remote_ring_send(remote, op, slot, region);
+	if (!brief_write_request(&request, slot_index(slot), op, region) ||
+		buffer_append(&remote->connection.out, request.frame, request.size) < 0)
+		return false;
+	(void)remote_finish_request(remote, &sent);
+	return true;
+}
+
+bool remote_push_brief(struct remote *remote, const struct proactor_op *op, struct slot *slot)
+{
+	struct codec_region found, *region = op->opcode == PROACTOR_NOP ? NULL : &found;
+	uint64_t cost = window_cost(0);
+
+	if (remote->connection.error < 0 || op->flags != 0 || !window_admits(&remote->window, cost))
+		return false;
+	if (region &&
+		(!remote_region_of(remote, op, region) || op->read.file < 0 ||
+			op->read.size > remote->transfer_size))
+		return false;
+	slot->space.data = NULL;
+	slot->space.size = region ? op->read.size : 0;
+	if (region)
+		slot->marks |= SLOT_IN_MEMORY;
+	window_enter(&remote->window, cost);
+	if (send_brief(remote, op, slot, region))
+		return true;
+	window_leave(&remote->window, cost);
+	slot->marks &= (uint8_t)~SLOT_IN_MEMORY;
+	return false;
 }
 
 /* Sends what was held and has room now; what was cancelled meanwhile is passed over. */

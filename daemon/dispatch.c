@@ -12,6 +12,7 @@
 #include "daemon/methods.h"
 #include "daemon/operation.h"
 #include "daemon/reply.h"
+#include "proto/brief.h"
 #include "proto/method.h"
 
 enum outcome { FRAME_DONE, FRAME_STALLED };
@@ -137,36 +138,65 @@ bool dispatch_frame(struct session *session, const uint8_t *bytes, size_t size)
 	return false;
 }
 
+/* The next frame, where it is a brief one and nothing of it was scanned. */
+static bool take_brief(struct session *session)
+{
+	struct inbox *inbox = &session->inbox;
+	struct brief brief;
+	size_t size;
+
+	if (inbox->scan.size > 0)
+		return false;
+	size = brief_read_stream(buffer_bytes(&inbox->bytes), buffer_size(&inbox->bytes), &brief);
+	if (size == 0 || !operation_start_brief(session, &brief))
+		return false;
+	buffer_consume(&inbox->bytes, size);
+	return true;
+}
+
+/* The next frame. False: it is not all there, or there is no room for it, or it is none. */
+static bool take_frame(struct session *session)
+{
+	struct inbox *inbox = &session->inbox;
+	const uint8_t *bytes = buffer_bytes(&inbox->bytes);
+
+	switch (scan_frame(&inbox->scan, bytes, buffer_size(&inbox->bytes),
+		&session->server->limits)) {
+	case SCAN_FRAME: break;
+	case SCAN_MORE: return false;
+	case SCAN_BAD: dispatch_fail(session, inbox->scan.reason); return false;
+	}
+	if (frame(session, bytes, inbox->scan.size) == FRAME_STALLED) {
+		session_stall(session);
+		return false;
+	}
+	buffer_consume(&inbox->bytes, inbox->scan.size);
+	scan_reset(&inbox->scan);
+	return true;
+}
+
+/* Whether that were enough calls for this turn; the session goes on in the next. */
+static bool is_turn_over(struct session *session, unsigned count)
+{
+	if (count < CALLS_PER_TURN || buffer_size(&session->inbox.bytes) == 0)
+		return false;
+	if (!list_linked(&session->turn_link))
+		list_append(&session->server->waiting, &session->turn_link);
+	return true;
+}
+
 void dispatch(struct session *session)
 {
-	struct server *server = session->server;
 	struct inbox *inbox = &session->inbox;
 	unsigned count = 0;
 
+	if (buffer_size(&inbox->bytes) > 0)
+		session_spins(session);
 	while (session->state != SESSION_CLOSING && !session->outbox.hurry &&
-		buffer_size(&inbox->bytes) > 0) {
-		const uint8_t *bytes = buffer_bytes(&inbox->bytes);
-		enum scan_result result = scan_frame(&inbox->scan, bytes,
-			buffer_size(&inbox->bytes), &server->limits);
-
-		if (result == SCAN_MORE)
+		buffer_size(&inbox->bytes) > 0)
+		if ((!take_brief(session) && !take_frame(session)) ||
+			is_turn_over(session, ++count))
 			return;
-		if (result == SCAN_BAD) {
-			dispatch_fail(session, inbox->scan.reason);
-			return;
-		}
-		if (frame(session, bytes, inbox->scan.size) == FRAME_STALLED) {
-			session_stall(session);
-			return;
-		}
-		buffer_consume(&inbox->bytes, inbox->scan.size);
-		scan_reset(&inbox->scan);
-		if (++count == CALLS_PER_TURN && buffer_size(&inbox->bytes) > 0) {
-			if (!list_linked(&session->turn_link))
-				list_append(&server->waiting, &session->turn_link);
-			return;
-		}
-	}
 	if (buffer_size(&inbox->bytes) == 0)
 		inbox_drop_fds(session);
 }

@@ -63,7 +63,6 @@ int ring_new(struct session *session, uint32_t entries, int ret_fds[RING_FD_COUN
 	if (!ring)
 		return -ENOMEM;
 	ring->session = session;
-	ring->spins = spin_pays(session->pid);
 	ring->doorbell = ring->wake = -1;
 	ring->listening.complete = rung;
 	ring->waking.complete = woken;
@@ -213,22 +212,10 @@ static bool fall_asleep(struct ring *ring)
 	return true;
 }
 
-static bool any_spins(const struct server *server)
-{
-	const struct ring *ring;
-
-	list_for_each_entry (ring, &server->awake_rings, awake_link)
-		if (ring->spins)
-			return true;
-	return false;
-}
-
 bool rings_may_sleep(struct server *server)
 {
 	struct ring *ring, *next;
 
-	if (any_spins(server) && spin_continues(&server->spin, server->loop.now_ns))
-		return false;
 	list_for_each_entry_safe (ring, next, &server->awake_rings, awake_link)
 		if (!fall_asleep(ring))
 			return false;
@@ -274,19 +261,16 @@ static bool take_requests(struct ring *ring)
 void rings_turn(struct server *server)
 {
 	struct ring *ring, *next;
-	bool found = false;
 
 	list_for_each_entry_safe (ring, next, &server->awake_rings, awake_link) {
 		struct session *session = ring->session;
 
 		if (take_requests(ring))
-			found = true;
+			session_spins(session);
 		if (session->state != SESSION_CLOSING)
 			tell_of_room(ring);
 		session_progress(session);
 	}
-	if (found)
-		spin_found(&server->spin, server->loop.now_ns);
 }
 
 /* ---- responses ---- */

@@ -35,7 +35,6 @@ struct ring {
 	struct queue responses;
 	/* responses for which there is no room yet, struct queue_slot each, in order */
 	struct buffer backlog;
-	bool spins;       /* to look at it while the client runs is possible */
 	bool answers;     /* what is answered now came by the ring */
 	bool wakes_again; /* the client went to sleep while it was being woken */
 	int64_t doorbell; /* files: eventfds */
@@ -78,8 +77,5 @@ void rings_turn(struct server *server);
 /* Tells the clients of what was put for them, where they sleep. */
 void rings_flush(struct server *server);
 
-/*
- * Puts all rings to sleep, so that the daemon may. False: there is a request, or it pays to look
- * again.
- */
+/* Puts all rings to sleep, so that the daemon may. False: there is a request. */
 bool rings_may_sleep(struct server *server);

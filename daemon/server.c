@@ -274,7 +274,7 @@ static bool is_over(const struct server *server)
 static int turn(struct server *server)
 {
 	bool may_block = list_empty(&server->waiting) && list_empty(&server->heavy) &&
-		rings_may_sleep(server);
+		!spin_continues(&server->spin, server->loop.now_ns) && rings_may_sleep(server);
 	int r = loop_turn(&server->loop, may_block);
 
 	if (r < 0)

@@ -36,6 +36,7 @@ static void init(struct session *session, struct server *server, const struct uc
 		.pid = peer->pid,
 		.uid = peer->uid,
 		.gid = peer->gid,
+		.spins = server->spin.window_ns > 0 && spin_pays(peer->pid),
 		/* the overflow uid may be anybody's, from another user namespace */
 		.trusted = peer->uid == server->uid && peer->uid != OVERFLOW_UID,
 		.user = user,

@@ -41,6 +41,7 @@ struct session {
 	pid_t pid; /* as the kernel says, when it connected */
 	uid_t uid;
 	gid_t gid;
+	bool spins;   /* it pays to look for more of it for a while, see base/spin.h */
 	bool trusted; /* of the daemon's own user: may name paths */
 
 	int64_t socket; /* file */
@@ -112,6 +113,13 @@ void session_give_fds(struct session *session, struct chunk *chunk);
 
 /* Whether the answers that the client has not read yet leave room for more. */
 bool session_has_memory(const struct session *session);
+
+/* It has asked for something: more may come soon. */
+static inline void session_spins(struct session *session)
+{
+	if (session->spins)
+		spin_found(&session->server->spin, session->server->loop.now_ns);
+}
 
 static inline struct loop *session_loop(struct session *session)
 {

@@ -80,12 +80,12 @@ static inline const struct form *form_of(uint32_t opcode)
 	return NULL;
 }
 
-static inline const struct form *find_form(const struct queue_slot *slot)
+static inline const struct form *find_form(const uint8_t *frame)
 {
-	uint64_t head = load64(slot->frame + METHOD_AT);
+	uint64_t head = load64(frame + METHOD_AT);
 
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
-		if ((head & forms[i].mask) == forms[i].head && slot->size == forms[i].size)
+		if ((head & forms[i].mask) == forms[i].head)
 			return &forms[i];
 	return NULL;
 }
@@ -99,12 +99,12 @@ static inline bool has_offset(uint32_t opcode)
 
 bool brief_read_request(const struct queue_slot *slot, struct brief *ret_brief)
 {
-	const struct form *form = find_form(slot);
+	const struct form *form = find_form(slot->frame);
 	const uint8_t *body;
 	bool fits;
 
-	if (!form || slot->frame[0] != TAG_ARRAY_4 || slot->frame[1] != 0 ||
-		slot->frame[2] != TAG_UINT32)
+	if (!form || slot->size != form->size || slot->frame[0] != TAG_ARRAY_4 ||
+		slot->frame[1] != 0 || slot->frame[2] != TAG_UINT32)
 		return false;
 	ret_brief->msgid = load32(slot->frame + 3);
 	ret_brief->op = (struct proactor_op){.opcode = form->opcode};
@@ -126,6 +126,19 @@ bool brief_read_request(const struct queue_slot *slot, struct brief *ret_brief)
 	}
 	ret_brief->op.read.offset = (int64_t)load64(body + LAST_AT + 1);
 	return fits && ret_brief->op.read.offset >= PROACTOR_CURRENT;
+}
+
+size_t brief_read_stream(const uint8_t *bytes, size_t size, struct brief *ret_brief)
+{
+	struct queue_slot slot = {0};
+	const struct form *form;
+
+	memcpy(slot.frame, bytes, MIN(size, sizeof(slot.frame)));
+	form = find_form(slot.frame);
+	if (!form || size < form->size)
+		return 0;
+	slot.size = form->size;
+	return brief_read_request(&slot, ret_brief) ? form->size : 0;
 }
 
 _Static_assert(offsetof(struct proactor_op, recv.flags) == offsetof(struct proactor_op, send.flags),

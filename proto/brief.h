@@ -1,5 +1,6 @@
 /*
- * Brief frames: the forms that frequent requests and their responses have in a slot of a ring.
+ * Brief frames: the forms that frequent requests and their responses have in a slot of a ring, and
+ * requests of our client on the socket, too.
  *
  * They are frames like any other, with each integer in one width, so that both sides know where
  * everything is: they are written and recognised in a few stores and comparisons. What does not
@@ -28,6 +29,12 @@ struct brief {
  * Takes the request in @slot, a copy. False: it has another form; @ret_brief is spoilt.
  */
 bool brief_read_request(const struct queue_slot *slot, struct brief *ret_brief);
+
+/*
+ * Takes the request that begins at @bytes in a stream, where all of it is among the @size bytes.
+ * Returns the size of the frame; 0: it has another form, or is not all there.
+ */
+size_t brief_read_stream(const uint8_t *bytes, size_t size, struct brief *ret_brief);
 
 /*
  * Writes the request for @op with its bytes in @region (NULL: a nop) to @ret_slot, size and frame.
