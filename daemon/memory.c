@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
+#include "daemon/reply.h"
 #include "daemon/session.h"
 
 void memories_init(struct memories *memories)
@@ -12,26 +14,78 @@ void memories_init(struct memories *memories)
 	memories->all = LIST_INIT(memories->all);
 }
 
-int memories_add(struct session *session, size_t size, struct memory **ret_memory, int *ret_fd)
+static void destroy(struct memory *memory)
+{
+	struct session *session = memory->session;
+
+	assert(memory->use_count == 0 && !memory->making.pending);
+	account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY, memory->size);
+	session->memories.count--;
+	list_remove(&memory->link);
+	shared_deinit(&memory->shared);
+	free(memory);
+}
+
+/* On a thread, which alone has @context meanwhile. */
+static int64_t make(void *context)
+{
+	struct memory *memory = context;
+
+	return shared_init(&memory->shared, memory->size, &memory->fd);
+}
+
+static void answer(struct memory *memory)
+{
+	struct session *session = memory->session;
+	struct pack pack = reply_begin(session, memory->msgid);
+
+	memory->id = ++session->memories.last_id;
+	pack_uint(&pack, memory->id);
+	reply_end_with_fds(session, &pack, &memory->fd, 1);
+}
+
+static void made(struct task *task, int64_t result)
+{
+	struct memory *memory = container_of(task, struct memory, making);
+	struct session *session = memory->session;
+	struct rpc_error error = {0};
+
+	session->memories.making_count--;
+	if (result == 0 && session->state != SESSION_CLOSING) {
+		answer(memory);
+	} else {
+		/* the client is gone, or there is no room for it */
+		fd_close(memory->fd);
+		account_release(&session->account, session->user, RESOURCE_FILES, 1);
+		rpc_error_set(&error, (int)-MIN(result, INT64_C(-1)), "memory");
+		if (session->state != SESSION_CLOSING)
+			reply_error(session, memory->msgid, &error);
+		destroy(memory);
+	}
+	session_progress(session);
+}
+
+int memories_add(struct session *session, size_t size, uint32_t msgid)
 {
 	struct memories *memories = &session->memories;
+	struct proactor_op op = {.opcode = PROACTOR_CALL, .call = {.function = make}};
 	struct memory *memory;
-	int r;
 
 	if (memories->count == MEMORIES_MAX)
 		return -EDQUOT;
 	memory = calloc(1, sizeof(*memory));
 	if (!memory)
 		return -ENOMEM;
-	r = shared_init(&memory->shared, size, ret_fd);
-	if (r < 0) {
-		free(memory);
-		return r;
-	}
-	memory->id = ++memories->last_id;
+	memory->session = session;
+	memory->size = size;
+	memory->msgid = msgid;
+	memory->fd = -EBADF;
+	memory->making.complete = made;
 	memories->count++;
+	memories->making_count++;
 	list_append(&memories->all, &memory->link);
-	*ret_memory = memory;
+	op.call.argument = memory;
+	loop_push(session_loop(session), &memory->making, &op);
 	return 0;
 }
 
@@ -54,31 +108,20 @@ void *memory_piece(const struct memory *memory, uint64_t offset, uint64_t size)
 	return memory->shared.bytes + offset;
 }
 
-static void destroy(struct session *session, struct memory *memory)
-{
-	assert(memory->use_count == 0);
-	account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY,
-		memory->shared.size);
-	session->memories.count--;
-	list_remove(&memory->link);
-	shared_deinit(&memory->shared);
-	free(memory);
-}
-
-void memory_leave(struct session *session, struct memory *memory)
+void memory_leave(struct memory *memory)
 {
 	memory->leaving = true;
-	if (session->memories.recent == memory)
-		session->memories.recent = NULL;
+	if (memory->session->memories.recent == memory)
+		memory->session->memories.recent = NULL;
 	if (memory->use_count == 0)
-		destroy(session, memory);
+		destroy(memory);
 }
 
-void memory_release(struct session *session, struct memory *memory)
+void memory_release(struct memory *memory)
 {
 	assert(memory->use_count > 0);
 	if (--memory->use_count == 0 && memory->leaving)
-		destroy(session, memory);
+		destroy(memory);
 }
 
 void memories_deinit(struct session *session)
@@ -86,6 +129,6 @@ void memories_deinit(struct session *session)
 	struct memory *memory, *next;
 
 	list_for_each_entry_safe (memory, next, &session->memories.all, link)
-		memory_leave(session, memory);
+		memory_leave(memory);
 	assert(session->memories.count == 0);
 }

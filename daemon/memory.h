@@ -4,10 +4,13 @@
  *
  * Operations in flight hold on to theirs: a memory that the client gives back loses its name at
  * once, and is unmapped when the last of them has ended.
+ *
+ * To make one takes as long as to write all of it, so that a thread does that, and the loop goes on.
  */
 #pragma once
 
 #include "base/list.h"
+#include "daemon/loop.h"
 #include "daemon/shared.h"
 
 struct session;
@@ -16,8 +19,13 @@ enum { MEMORIES_MAX = 64 }; /* of a session */
 
 struct memory {
 	struct list link; /* of memories.all, as long as it exists */
-	uint64_t id;
+	struct session *session;
+	struct task making;
+	uint64_t id; /* 0: it is being made */
 	struct shared shared;
+	size_t size; /* that was charged */
+	int fd;      /* to be sent */
+	uint32_t msgid;
 	uint32_t use_count; /* operations in flight that name it */
 	bool leaving;       /* it has no name any more */
 };
@@ -26,16 +34,17 @@ struct memories {
 	struct list all;
 	uint64_t last_id;
 	uint32_t count;
+	uint32_t making_count; /* of these that are being made */
 	struct memory *recent; /* found last; most programs have but one */
 };
 
 void memories_init(struct memories *memories);
 
 /*
- * Makes one of @size bytes, which were charged. @ret_fd is the caller's, to be sent. -ENOMEM,
- * -EMFILE; -EDQUOT: there are MEMORIES_MAX.
+ * Begins to make one of @size bytes, and answers the call @msgid when it is there, or cannot be. The
+ * charge, for the bytes and for one file, is handed over. -ENOMEM; -EDQUOT: there are MEMORIES_MAX.
  */
-int memories_add(struct session *session, size_t size, struct memory **ret_memory, int *ret_fd);
+int memories_add(struct session *session, size_t size, uint32_t msgid);
 
 /* NULL: no such memory (any more). */
 struct memory *memories_find(struct memories *memories, uint64_t id);
@@ -44,14 +53,14 @@ struct memory *memories_find(struct memories *memories, uint64_t id);
 void *memory_piece(const struct memory *memory, uint64_t offset, uint64_t size);
 
 /* Takes its name away; frees it when nobody uses it, and releases the charge. */
-void memory_leave(struct session *session, struct memory *memory);
+void memory_leave(struct memory *memory);
 
 static inline void memory_hold(struct memory *memory)
 {
 	memory->use_count++;
 }
 
-void memory_release(struct session *session, struct memory *memory);
+void memory_release(struct memory *memory);
 
 /* All of them, of a session with nothing in flight. */
 void memories_deinit(struct session *session);

@@ -173,10 +173,8 @@ static bool memory(struct session *session, const struct rpc_message *message,
 	struct rpc_error *error)
 {
 	struct reader params = message->params;
-	struct memory *made;
-	struct pack pack;
 	uint64_t size;
-	int fd, r;
+	int r;
 
 	if (reader_uint(&params, INT64_MAX, &size) < 0 || size == 0) {
 		method_error_param(METHOD_MEMORY, 0, "a size in bytes, from 1", error);
@@ -184,16 +182,12 @@ static bool memory(struct session *session, const struct rpc_message *message,
 	}
 	if (!charge_shared(session, size, 1, error))
 		return false;
-	r = memories_add(session, size, &made, &fd);
+	r = memories_add(session, size, message->msgid);
 	if (r < 0) {
 		release_shared(session, size, 1);
-		rpc_error_set(error, -r, "memory");
-		return false;
+		rpc_error_set(error, -r, r == -EDQUOT ? "memory: the session has 64" : "memory");
 	}
-	pack = reply_begin(session, message->msgid);
-	pack_uint(&pack, made->id);
-	reply_end_with_fds(session, &pack, &fd, 1);
-	return true;
+	return r >= 0;
 }
 
 static bool memory_free(struct session *session, const struct rpc_message *message,
@@ -214,7 +208,7 @@ static bool memory_free(struct session *session, const struct rpc_message *messa
 			id);
 		return false;
 	}
-	memory_leave(session, memory);
+	memory_leave(memory);
 	reply_nil(session, message->msgid);
 	return true;
 }

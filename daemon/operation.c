@@ -335,7 +335,7 @@ static void ended(struct task *task, int64_t result)
 		reply_operation(operation, result);
 	session_give_chunk(session, operation->chunk);
 	if (operation->memory)
-		memory_release(session, operation->memory);
+		memory_release(operation->memory);
 	slab_give(&session->server->operations, operation);
 	session_progress(session);
 }

@@ -274,6 +274,8 @@ static void free_session(struct session *session)
 
 void session_progress(struct session *session)
 {
+	if (session->memories.making_count > 0)
+		return;
 	if (session->state == SESSION_DRAINING && list_empty(&session->operations) &&
 		session->outbox.size == 0 && !ring_has_backlog(session->ring))
 		session_close(session);
