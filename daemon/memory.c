@@ -61,7 +61,7 @@ static void destroy(struct session *session, struct memory *memory)
 		memory->shared.size);
 	session->memories.count--;
 	list_remove(&memory->link);
-	shared_deinit(&memory->shared);
+	shared_deinit(&memory->shared, server_takes_back(session->server));
 	free(memory);
 }
 

@@ -99,7 +99,7 @@ struct ring *ring_free(struct ring *ring)
 		loop_close(loop, ring->wake);
 	release_backlog(ring, buffer_size(&ring->backlog));
 	buffer_deinit(&ring->backlog);
-	shared_deinit(&ring->memory);
+	shared_deinit(&ring->memory, server_takes_back(ring->session->server));
 	free(ring);
 	return NULL;
 }
