@@ -115,25 +115,6 @@ static int take_frame(struct remote *remote, const uint8_t *frame, size_t size)
 						    : end_operation(remote, &message);
 }
 
-void remote_receive(struct remote *remote)
-{
-	const uint8_t *frame;
-	size_t size;
-	int r;
-
-	while ((r = connection_frame(&remote->connection, &frame, &size)) == 1) {
-		if (take_frame(remote, frame, size) < 0) {
-			r = -EBADMSG;
-			break;
-		}
-		connection_consume(&remote->connection, size);
-	}
-	if (r < 0)
-		remote_lose(remote);
-	else
-		remote_send_held(remote);
-}
-
 /* ---- by the ring ---- */
 
 /* Ends the operation of a brief response with an entry. False: it has another form. */
@@ -174,6 +155,49 @@ static int take_slot(struct remote *remote, struct proactor_entry *entries, unsi
 		return 0;
 	return take_frame(remote, slot.frame, slot.size);
 }
+
+/* What the daemon has put before its end. */
+static void take_last(struct remote *remote)
+{
+	struct remote_ring *ring = &remote->ring;
+	struct queue_slot slot;
+
+	if (!remote_ring_is_open(ring))
+		return;
+	for (uint32_t i = 0; i < ring->responses.entries && queue_has(&ring->responses); i++) {
+		if (!queue_copy(&ring->responses, &slot) ||
+			take_frame(remote, slot.frame, slot.size) < 0)
+			return;
+		queue_advance(&ring->responses);
+	}
+}
+
+/* ---- by the socket ---- */
+
+void remote_receive(struct remote *remote)
+{
+	const uint8_t *frame;
+	size_t size;
+	int r;
+
+	while ((r = connection_frame(&remote->connection, &frame, &size)) == 1) {
+		if (take_frame(remote, frame, size) < 0) {
+			r = -EBADMSG;
+			break;
+		}
+		connection_consume(&remote->connection, size);
+	}
+	if (r >= 0) {
+		remote_send_held(remote);
+		return;
+	}
+	/* who has ended the connection in good order has answered before */
+	if (r != -EBADMSG)
+		take_last(remote);
+	remote_lose(remote);
+}
+
+/* ---- as the driver ---- */
 
 static void look_at_socket(struct remote *remote)
 {

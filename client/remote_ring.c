@@ -118,12 +118,13 @@ static int put(struct remote_ring *ring, const struct queue_slot *request)
 
 static void put_backlog(struct remote_ring *ring)
 {
-	while (buffer_size(&ring->backlog) > 0 && queue_has_room(&ring->requests)) {
-		const struct queue_slot *slot =
-			(const struct queue_slot *)buffer_bytes(&ring->backlog);
+	struct queue_slot slot;
 
-		queue_put(&ring->requests, slot);
-		buffer_consume(&ring->backlog, sizeof(*slot));
+	while (buffer_size(&ring->backlog) > 0 && queue_has_room(&ring->requests)) {
+		/* a buffer is not aligned as a slot is */
+		memcpy(&slot, buffer_bytes(&ring->backlog), sizeof(slot));
+		queue_put(&ring->requests, &slot);
+		buffer_consume(&ring->backlog, sizeof(slot));
 	}
 }
 

@@ -180,6 +180,7 @@ static bool memory(struct session *session, const struct rpc_message *message,
 		method_error_param(METHOD_MEMORY, 0, "a size in bytes, from 1", error);
 		return false;
 	}
+	size = shared_size(size);
 	if (!charge_shared(session, size, 1, error))
 		return false;
 	r = memories_add(session, size, message->msgid);

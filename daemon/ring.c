@@ -16,6 +16,9 @@
 /* Of one session in one turn: then the next, and what has ended meanwhile. */
 enum { REQUESTS_PER_TURN = 32 };
 
+enum { BACKLOG_KEPT = 4096 };
+
+static void release_backlog(struct ring *ring, size_t size);
 static void rung(struct task *task, int64_t result);
 static void woken(struct task *task, int64_t result);
 
@@ -93,8 +96,9 @@ struct ring *ring_free(struct ring *ring)
 		loop_close(loop, ring->doorbell);
 	if (ring->wake >= 0)
 		loop_close(loop, ring->wake);
+	release_backlog(ring, buffer_size(&ring->backlog));
 	buffer_deinit(&ring->backlog);
-	shared_deinit(&ring->memory);
+	shared_deinit(&ring->memory, server_takes_back(ring->session->server));
 	free(ring);
 	return NULL;
 }
@@ -283,23 +287,43 @@ static void mark_dirty(struct ring *ring)
 
 bool ring_put(struct ring *ring, const struct queue_slot *response)
 {
+	struct session *session = ring->session;
+
 	mark_dirty(ring);
 	if (likely(!ring_has_backlog(ring) && queue_has_room(&ring->responses))) {
 		queue_put(&ring->responses, response);
 		return true;
 	}
-	return buffer_append(&ring->backlog, response, sizeof(*response)) == 0;
+	if (buffer_append(&ring->backlog, response, sizeof(*response)) < 0)
+		return false;
+	/* as in outbox_append(): an answer has to go out */
+	account_force(&session->account, session->user, RESOURCE_MEMORY, sizeof(*response));
+	return true;
+}
+
+/* @size bytes of the backlog have gone. */
+static void release_backlog(struct ring *ring, size_t size)
+{
+	struct session *session = ring->session;
+
+	buffer_consume(&ring->backlog, size);
+	account_release(&session->account, session->user, RESOURCE_MEMORY, size);
+	session->server->room_made = true;
 }
 
 static void put_backlog(struct ring *ring)
 {
-	while (ring_has_backlog(ring) && queue_has_room(&ring->responses)) {
-		const struct queue_slot *slot =
-			(const struct queue_slot *)buffer_bytes(&ring->backlog);
+	struct queue_slot slot;
 
-		queue_put(&ring->responses, slot);
-		buffer_consume(&ring->backlog, sizeof(*slot));
+	if (!ring_has_backlog(ring))
+		return;
+	while (ring_has_backlog(ring) && queue_has_room(&ring->responses)) {
+		/* a buffer is not aligned as a slot is */
+		memcpy(&slot, buffer_bytes(&ring->backlog), sizeof(slot));
+		queue_put(&ring->responses, &slot);
+		release_backlog(ring, sizeof(slot));
 	}
+	buffer_trim(&ring->backlog, BACKLOG_KEPT);
 }
 
 /* False: the ring is still full, and the client will say when it is not. */

@@ -95,5 +95,14 @@ int server_run(struct server *server);
  */
 void server_shut_down(struct server *server);
 
+/*
+ * Whether what a client shared with us is to be taken from it when its session ends. Not where the
+ * daemon itself ends: then the program has the last answers there, and its data.
+ */
+static inline bool server_takes_back(const struct server *server)
+{
+	return server->state == SERVER_SERVING;
+}
+
 /* A session is gone. */
 void server_forget_session(struct server *server);

@@ -171,6 +171,9 @@ void session_drain(struct session *session)
 		return;
 	set_state(session, SESSION_DRAINING);
 	list_remove(&session->stalled_link);
+	/* what was held back in the ring is to hear that it comes too late */
+	if (session->ring)
+		ring_resume(session->ring);
 }
 
 /*
@@ -272,12 +275,19 @@ static void free_session(struct session *session)
 	server_forget_session(server);
 }
 
+/* Whether something is still to be told. In a hurry nobody waits for a client that does not read. */
+static bool has_answers(const struct session *session)
+{
+	return session->outbox.size > 0 ||
+		(ring_has_backlog(session->ring) && !session->outbox.hurry);
+}
+
 void session_progress(struct session *session)
 {
 	if (session->memories.making_count > 0)
 		return;
 	if (session->state == SESSION_DRAINING && list_empty(&session->operations) &&
-		session->outbox.size == 0 && !ring_has_backlog(session->ring))
+		!has_answers(session))
 		session_close(session);
 	if (session->state == SESSION_CLOSING && list_empty(&session->operations) &&
 		!session->inbox.receiving.pending && !session->inbox.watching.pending &&

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -30,6 +31,13 @@ static int fill(int fd, size_t size)
 	return r == ENOSPC ? -ENOMEM : -r;
 }
 
+uint64_t shared_size(uint64_t size)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
+}
+
 int shared_init(struct shared *shared, size_t size, int *ret_fd)
 {
 	_cleanup_(fd_closep) int fd = make_fd();
@@ -51,8 +59,10 @@ int shared_init(struct shared *shared, size_t size, int *ret_fd)
 	return 0;
 }
 
-void shared_deinit(struct shared *shared)
+void shared_deinit(struct shared *shared, bool discards)
 {
+	if (shared->bytes && discards)
+		(void)madvise(shared->bytes, shared->size, MADV_REMOVE);
 	if (shared->bytes)
 		(void)munmap(shared->bytes, shared->size);
 	*shared = (struct shared){0};

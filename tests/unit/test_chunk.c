@@ -87,7 +87,7 @@ START_TEST(new_chunk_carries_no_descriptor)
 
 	chunk_pool_init(&pool);
 	chunk = chunk_new(&pool, 1);
-	ck_assert_int_lt(chunk->fd, 0);
+	ck_assert_uint_eq(chunk->fd_count, 0);
 	chunk_free(&pool, chunk);
 	chunk_free(&pool, NULL);
 	chunk_pool_deinit(&pool);

@@ -21,6 +21,7 @@
 #include "driver/driver.h"
 #include "proto/codec.h"
 #include "proto/method.h"
+#include "proto/queue.h"
 #include "proto/scan.h"
 
 enum { EXAMPLES_MAX = 128, NAME_SIZE = 64, BYTES_MAX = 16384 };
@@ -343,6 +344,52 @@ static void cancel_request(struct pack *pack)
 	pack_uint(pack, UINT32_MAX);
 }
 
+static void memory_request(struct pack *pack)
+{
+	rpc_pack_request(pack, 12, "memory", 1);
+	pack_uint(pack, 1048576);
+}
+
+static void memory_response(struct pack *pack)
+{
+	rpc_pack_success(pack, 12);
+	pack_uint(pack, 1);
+}
+
+static void memory_free_request(struct pack *pack)
+{
+	rpc_pack_request(pack, 12, "memory_free", 1);
+	pack_uint(pack, 1);
+}
+
+static void ring_request(struct pack *pack)
+{
+	rpc_pack_request(pack, 12, "ring", 1);
+	pack_uint(pack, QUEUE_ENTRIES_DEFAULT);
+}
+
+/* As methods.c packs it: tests/e2e/ring_client.py sees it come over a socket. */
+static void ring_response(struct pack *pack)
+{
+	rpc_pack_success(pack, 12);
+	pack_map(pack, 2);
+	pack_pair_uint(pack, "entries", QUEUE_ENTRIES_DEFAULT);
+	pack_pair_uint(pack, "size", queue_memory_size(QUEUE_ENTRIES_DEFAULT));
+}
+
+static void read_request_in_memory(struct pack *pack)
+{
+	struct proactor_op op = {.opcode = PROACTOR_READ, .read = {.file = 1, .size = 4096}};
+
+	codec_pack_request_in(pack, 256, &op, &(struct codec_region){.memory = 1, .offset = 8192});
+}
+
+static void read_response_in_memory(struct pack *pack)
+{
+	rpc_pack_success(pack, 256);
+	pack_int(pack, 4096);
+}
+
 static void stats_request(struct pack *pack)
 {
 	pack_request(pack, "stats");
@@ -417,6 +464,14 @@ static const struct {
 	{"detach response", nil_response},
 	{"cancel request", cancel_request},
 	{"cancel response", nil_response},
+	{"memory request", memory_request},
+	{"memory response", memory_response},
+	{"memory_free request", memory_free_request},
+	{"memory_free response", nil_response},
+	{"ring request", ring_request},
+	{"ring response", ring_response},
+	{"read request, in memory", read_request_in_memory},
+	{"read response, in memory", read_response_in_memory},
 	{"stats request", stats_request},
 	{"stats response", stats_response},
 	{"sessions request", sessions_request},
