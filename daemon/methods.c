@@ -184,7 +184,11 @@ static bool memory(struct session *session, const struct rpc_message *message,
 	r = memories_add(session, size, &made, &fd);
 	if (r < 0) {
 		release_shared(session, size, 1);
-		rpc_error_set(error, -r, "memory");
+		if (r == -EDQUOT)
+			rpc_error_set(error, EDQUOT, "memory: a session has at most %d",
+				MEMORIES_MAX);
+		else
+			rpc_error_set(error, -r, "memory");
 		return false;
 	}
 	pack = reply_begin(session, message->msgid);
