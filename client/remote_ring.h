@@ -42,8 +42,8 @@ struct remote_ring {
 };
 
 /*
- * Asks the daemon for a ring, to be looked at for @spin_ns before sleeping. Where it has none, or not for us, there is none afterwards: 0. Else
- * as call_run(), -EPROTO, -ENOMEM.
+ * Asks the daemon for a ring, to be looked at for @spin_ns before sleeping. Where it has none, or
+ * not for us, there is none afterwards: 0. Else as call_run(), -EPROTO, -ENOMEM.
  */
 int remote_ring_open(struct remote *remote, uint64_t spin_ns);
 
