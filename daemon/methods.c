@@ -186,7 +186,11 @@ static bool memory(struct session *session, const struct rpc_message *message,
 	r = memories_add(session, size, message->msgid);
 	if (r < 0) {
 		release_shared(session, size, 1);
-		rpc_error_set(error, -r, r == -EDQUOT ? "memory: the session has 64" : "memory");
+		if (r == -EDQUOT)
+			rpc_error_set(error, EDQUOT, "memory: a session has at most %d",
+				MEMORIES_MAX);
+		else
+			rpc_error_set(error, -r, "memory");
 	}
 	return r >= 0;
 }

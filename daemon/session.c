@@ -275,7 +275,9 @@ static void free_session(struct session *session)
 	server_forget_session(server);
 }
 
-/* Whether something is still to be told. In a hurry nobody waits for a client that does not read. */
+/*
+ * Whether something is still to be told. In a hurry nobody waits for a client that does not read.
+ */
 static bool has_answers(const struct session *session)
 {
 	return session->outbox.size > 0 ||

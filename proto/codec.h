@@ -22,8 +22,8 @@
 enum { CODEC_PATHS_MAX = 2 };
 
 /*
- * A piece of shared memory in place of the bytes of a SPACE or DATA, `[memory, offset, size]` on the
- * wire. The size is that of the parameter. No operation has two.
+ * A piece of shared memory in place of the bytes of a SPACE or DATA, `[memory, offset, size]` on
+ * the wire. The size is that of the parameter. No operation has two.
  */
 struct codec_region {
 	uint64_t memory; /* its id; 0: none, it is bytes */
@@ -48,7 +48,7 @@ struct codec_result {
 	int64_t result;
 	void *data; /* room for @size bytes, */
 	size_t size;
-	bool is_in_memory; /* the bytes are there already, a region was named: the result says how many */
+	bool is_in_memory; /* a region was named: the result says how many bytes are there */
 	const struct iovec *pieces;       /* or not NULL: pieces of so much, in place of @data */
 	struct proactor_address *address; /* size 0 where there was none */
 	uint32_t message_flags;
