@@ -23,7 +23,10 @@
  *  - Data buffers belong to the driver from push to pop, so does everything that an operation fills
  *    in (an address, a statx). All else that push is given (paths, addresses to connect to) is
  *    copied and may go at once.
- *  - Sockets never raise SIGPIPE. Every descriptor made is close-on-exec.
+ *  - No operation raises SIGPIPE, on sockets as on pipes: that nobody reads says -EPIPE. (Before
+ *    Linux 6.18 there is one exception: a write or writev that had to wait, in an io_uring without
+ *    deferred task work.)
+ *  - Every descriptor made is close-on-exec.
  *  - A proactor belongs to the thread that made it. Only proactor_notify() may be called from
  *    elsewhere.
  *  - Functions return a negative errno on failure, and write their outputs on success only. None

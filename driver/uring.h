@@ -20,6 +20,7 @@
 #pragma once
 
 #include <liburing.h>
+#include <signal.h>
 
 #include "base/buffer.h"
 #include "base/slab.h"
@@ -88,6 +89,9 @@ struct uring {
 	unsigned enter_flags; /* for each enter */
 	int enter_fd;         /* the ring, or its index among the registered rings */
 	unsigned wait_flags;  /* for each that waits */
+	int write_rwf;        /* for each write: sigpipe_rwf() */
+	bool holds_sigpipe;   /* that is 0, and what an enter does may raise SIGPIPE */
+	sigset_t signals;     /* of the caller, meanwhile */
 	bool sqpoll;          /* a thread of the kernel moves the submission queue's head */
 	bool defers;          /* completions are posted by our enters only */
 	uint8_t doorbell_count;
@@ -202,6 +206,17 @@ static inline unsigned uring_cq_end(const struct uring *uring)
 		return posted;
 	return (int)(uring->posted_at_enter - uring->reaped) > 0 ? uring->posted_at_enter
 								 : uring->reaped;
+}
+
+/* As uring_write_quietly(), where the kernel has no flag for it. */
+void uring_hold_sigpipe(struct uring *uring, int fd);
+
+/* That nobody reads what the write @sqe writes to says the result, and no signal. */
+static inline void uring_write_quietly(struct uring *uring, struct io_uring_sqe *sqe)
+{
+	sqe->rw_flags = uring->write_rwf;
+	if (unlikely(uring->write_rwf == 0))
+		uring_hold_sigpipe(uring, sqe->fd);
 }
 
 /* ---- uring_probe.c ---- */

@@ -129,6 +129,7 @@ static inline int prep(struct uring *uring, struct io_uring_sqe *sqe, const stru
 	case PROACTOR_WRITE:
 		io_uring_prep_write(sqe, syscall_fd(op->write.file), op->write.data,
 			syscall_transfer_size(op->write.size), (uint64_t)op->write.offset);
+		uring_write_quietly(uring, sqe);
 		if (unlikely(uring->region_count > 0))
 			use_region(uring, sqe, op);
 		use_fixed(uring, sqe);

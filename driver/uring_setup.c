@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "driver/sigpipe.h"
 #include "driver/uring.h"
 
 enum {
@@ -143,6 +144,7 @@ static void use_features(struct uring *uring, const struct io_uring_params *para
 {
 	uring->defers = params->flags & IORING_SETUP_DEFER_TASKRUN;
 	uring->sqpoll = params->flags & IORING_SETUP_SQPOLL;
+	uring->write_rwf = sigpipe_rwf();
 	uring->enter_flags = IORING_ENTER_GETEVENTS;
 	if (params->features & URING_FEATURE_NO_IOWAIT)
 		uring->wait_flags = URING_ENTER_NO_IOWAIT;

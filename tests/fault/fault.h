@@ -105,6 +105,7 @@ struct fault_kernel {
 	unsigned features;    /* are not among those of a ring */
 	unsigned op_last;     /* operations after this one are not there; 0: all are */
 	bool lacks_buffer_rings;
+	bool lacks_nosignal; /* as long as no proactor was made in this process: it is asked once */
 };
 
 void fault_kernel(const struct fault_kernel *kernel);

@@ -23,6 +23,7 @@ int main(int argc, char **argv)
 	driver = is_uring ? PROACTOR_DRIVER_IO_URING : PROACTOR_DRIVER_EPOLL;
 	fault_thread_is_test();
 	add_all(suite);
+	add_sigpipe(suite);
 	if (is_uring)
 		add_uring(suite);
 	else

@@ -6,9 +6,10 @@
 /* The driver under test: enum proactor_driver. */
 extern uint32_t driver;
 
-void add_all(Suite *suite);   /* test_all.c: each driver */
-void add_uring(Suite *suite); /* test_uring.c */
-void add_epoll(Suite *suite); /* test_epoll.c */
+void add_all(Suite *suite);     /* test_all.c: each driver */
+void add_sigpipe(Suite *suite); /* test_sigpipe.c: each driver */
+void add_uring(Suite *suite);   /* test_uring.c */
+void add_epoll(Suite *suite);   /* test_epoll.c */
 
 #define FAULT_BIT(name) (1U << FAULT_##name)
 

@@ -32,6 +32,11 @@ void fault_kernel(const struct fault_kernel *wanted)
 	kernel = wanted ? *wanted : (struct fault_kernel){0};
 }
 
+bool fault_kernel_has_rwf(int flags)
+{
+	return !(kernel.lacks_nosignal && flags & RWF_NOSIGNAL);
+}
+
 /* ---- making a ring ---- */
 
 WRAP(int, io_uring_setup, (unsigned entries, struct io_uring_params *params))
@@ -156,6 +161,8 @@ static void spoil_cancel(struct io_uring_sqe *sqe)
 
 static void spoil(struct io_uring_sqe *sqe)
 {
+	assert((sqe->opcode != IORING_OP_WRITE && sqe->opcode != IORING_OP_WRITEV) ||
+		fault_kernel_has_rwf(sqe->rw_flags));
 	switch (sqe->opcode) {
 	case IORING_OP_ASYNC_CANCEL: spoil_cancel(sqe); break;
 	case IORING_OP_READ:
