@@ -10,6 +10,7 @@
  *
  *   uring_setup.c     makes the ring: asks for the best mode and takes what the kernel grants
  *   uring_probe.c     which operations the kernel has
+ *   uring_reason.c    why there is no ring
  *   uring_queue.c     the two queues and the system call between them; the backlog
  *   uring_prep.c      an operation becomes a submission
  *   uring_keep.c      … one that points to what has to be kept: paths, addresses, arrays
@@ -144,6 +145,9 @@ static inline struct uring *uring_of(struct proactor *proactor)
 /* Makes the ring and finds out what it can do. On failure @reason says in a line why. */
 int uring_setup(struct uring *uring, const struct proactor_options *options, char *reason);
 
+/* That @call failed with @error (a negative errno), and why: one line, to @reason. */
+void uring_explain(const char *call, int error, char *reason);
+
 /*
  * Makes another ring in its place, one whose descriptor may be polled. Nothing may be in flight. On
  * failure it stays.
@@ -223,7 +227,7 @@ static inline void uring_write_quietly(struct uring *uring, struct io_uring_sqe 
 
 /*
  * Finds out which operations the kernel has. -EOPNOTSUPP where one is missing that the caller
- * needs, or without which there is no driver; @reason says which.
+ * needs, or without which there is no driver. Others: it could not be asked. @reason says why.
  */
 int uring_probe(struct uring *uring, const struct io_uring_params *params, char *reason);
 

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "driver/sigpipe.h"
 #include "driver/uring.h"
+#include "driver/uring_reason.h"
 
 enum {
 	CAPACITY_MAX = 32768, /* what the kernel clamps to */
@@ -105,27 +106,12 @@ static int try_setup(struct io_uring_params *ret_params, const struct proactor_o
 	return fd;
 }
 
-/* Why the kernel refused, in words that help. */
-static void explain(int error, char *reason)
+void uring_explain(const char *call, int error, char *reason)
 {
-	const char *help = "";
-	char disabled = '0';
-	FILE *file;
+	struct uring_facts facts;
 
-	file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
-	if (file) {
-		disabled = (char)fgetc(file);
-		fclose(file);
-	}
-	if (error == -EPERM && (disabled == '1' || disabled == '2'))
-		help = ": forbidden by kernel.io_uring_disabled";
-	else if (error == -EPERM)
-		help = ": forbidden, probably by a seccomp profile";
-	else if (error == -ENOSYS)
-		help = ": the kernel has no io_uring, or a seccomp profile hides it";
-	else if (error == -ENOMEM)
-		help = ": the memory lock limit (ulimit -l) may be too low";
-	snprintf(reason, DRIVER_REASON_SIZE, "io_uring_setup: %s%s", err_name(-error), help);
+	uring_facts_find(&facts);
+	uring_facts_explain(&facts, call, error, reason, DRIVER_REASON_SIZE);
 }
 
 /*
@@ -167,7 +153,7 @@ static int register_eventfd(struct uring *uring, char *reason)
 	if (uring->options.flags & PROACTOR_EVENTFD)
 		r = io_uring_register_eventfd(&uring->ring, uring->options.eventfd);
 	if (r < 0)
-		snprintf(reason, DRIVER_REASON_SIZE, "io_uring: the eventfd: %s", err_name(-r));
+		uring_explain("io_uring: registering the eventfd", r, reason);
 	return r;
 }
 
@@ -179,14 +165,14 @@ static int setup(struct uring *uring, const struct proactor_options *options, ch
 	uring->options = *options;
 	fd = try_setup(&params, options);
 	if (fd < 0) {
-		explain(fd, reason);
+		uring_explain("io_uring_setup", fd, reason);
 		return fd;
 	}
 	r = io_uring_queue_mmap(fd, &params, &uring->ring);
 	if (r < 0) {
 		close(fd);
 		uring->ring = (struct io_uring){.ring_fd = -EBADF};
-		explain(r, reason);
+		uring_explain("io_uring: mapping the queues", r, reason);
 		return r;
 	}
 	uring->ring.features = params.features;

@@ -24,9 +24,11 @@ int main(int argc, char **argv)
 	fault_thread_is_test();
 	add_all(suite);
 	add_sigpipe(suite);
-	if (is_uring)
+	if (is_uring) {
 		add_uring(suite);
-	else
+		add_reasons(suite);
+	} else {
 		add_epoll(suite);
+	}
 	return suite_main(suite);
 }

@@ -30,7 +30,11 @@ START_TEST(setup_that_is_refused_says_why)
 				      &proactor),
 			-errors[i]);
 	assert_result(new_with((struct fault){FAULT_MAP_QUEUES, 1, 1, ENOMEM}, &proactor), -ENOMEM);
-	assert_result(new_with((struct fault){FAULT_PROBE, 1, 1, ENOMEM}, &proactor), -ENOMEM);
+	for (size_t i = 0; fault_errors[FAULT_PROBE][i] != 0; i++)
+		assert_result(new_with((struct fault){FAULT_PROBE, 1, 1,
+					       fault_errors[FAULT_PROBE][i]},
+				      &proactor),
+			-fault_errors[FAULT_PROBE][i]);
 	for (unsigned n = 1; n < 3; n++)
 		if (new_with((struct fault){FAULT_ALLOCATE, n, 1, ENOMEM}, &proactor) == 0)
 			proactor_free(proactor);

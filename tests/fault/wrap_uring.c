@@ -78,14 +78,15 @@ WRAP(void, io_uring_queue_exit, (struct io_uring * ring))
 	__real_io_uring_queue_exit(ring);
 }
 
-WRAP(struct io_uring_probe *, io_uring_get_probe_ring, (struct io_uring * ring))
+WRAP(int, io_uring_register_probe,
+	(struct io_uring * ring, struct io_uring_probe *probe, unsigned count))
 {
-	struct io_uring_probe *probe =
-		fault_of(FAULT_PROBE) ? NULL : __real_io_uring_get_probe_ring(ring);
+	int error = fault_of(FAULT_PROBE);
+	int r = error ? -error : __real_io_uring_register_probe(ring, probe, count);
 
-	if (probe && kernel.op_last > 0)
+	if (r == 0 && kernel.op_last > 0)
 		probe->last_op = (uint8_t)MIN((unsigned)probe->last_op, kernel.op_last);
-	return probe;
+	return r;
 }
 
 /* ---- registering ---- */
