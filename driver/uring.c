@@ -162,7 +162,7 @@ static bool reap_special(struct uring *uring, const struct io_uring_cqe *cqe)
 		return true;
 	}
 	if (cqe->res >= 0)
-		uring_unfix(uring, cqe->res);
+		uring_unfix_stale(uring, cqe->res);
 	return false;
 }
 

@@ -247,8 +247,11 @@ int uring_attach(struct proactor *proactor, int fd, int64_t *ret_file);
 int uring_detach(struct proactor *proactor, int64_t file, int *ret_fd);
 void uring_discard(struct proactor *proactor, int64_t file);
 
-/* @file leaves the table, if it is there. */
+/* @file leaves the table, if it is there, since it is to be closed or handed back. */
 void uring_unfix(struct uring *uring, int64_t file);
+
+/* … since the number @fd has become that of another file. */
+void uring_unfix_stale(struct uring *uring, int fd);
 
 /* Whether submissions on @fd may say IOSQE_FIXED_FILE. */
 static inline bool uring_is_fixed(const struct uring *uring, int fd)

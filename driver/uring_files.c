@@ -10,9 +10,14 @@
  * back it does, and what was pushed before is submitted before that. Should somebody close a
  * descriptor under us all the same, a later file of that number finds the place taken, and clears
  * it.
+ *
+ * Whatever the kernel refuses meanwhile, no operation meets another file than it was pushed for.
+ * What could not be submitted no longer names the place, but the number; or no file, where the
+ * number is another's by then. And where a place cannot be emptied the table is given up.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -24,8 +29,9 @@ static bool make_table(struct uring *uring)
 	struct rlimit limit;
 	unsigned count = URING_FIXED_MAX;
 
-	if (uring->fixed_count > 0 || uring->fixed_refused)
-		return !uring->fixed_refused;
+	/* a thread of the kernel reads submissions when it likes: see disown() */
+	if (uring->fixed_count > 0 || uring->fixed_refused || uring->sqpoll)
+		return uring->fixed_count > 0;
 	/* the kernel takes no larger table than the process may have files */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		count = (unsigned)MIN(limit.rlim_cur, (rlim_t)count);
@@ -43,22 +49,71 @@ static void fix(struct uring *uring, int fd)
 		uring->fixed[fd / 64] |= UINT64_C(1) << (fd % 64);
 }
 
+enum { ALL = -1, NO_FILE = -1 };
+
+static void disown_one(struct io_uring_sqe *sqe, int fd, int instead)
+{
+	if (!(sqe->flags & IOSQE_FIXED_FILE) || (fd != ALL && sqe->fd != fd))
+		return;
+	sqe->flags &= (uint8_t)~IOSQE_FIXED_FILE;
+	if (fd != ALL)
+		sqe->fd = instead;
+}
+
+/* What the kernel has not taken yet names the place @fd no longer, but the descriptor @instead. */
+static void disown(struct uring *uring, int fd, int instead)
+{
+	struct io_uring_sqe *waiting = (struct io_uring_sqe *)buffer_bytes(&uring->backlog);
+	size_t count = buffer_size(&uring->backlog) / sizeof(*waiting);
+
+	for (unsigned i = uring->submitted; i != uring->filled; i++)
+		disown_one(&uring->ring.sq.sqes[i & uring->ring.sq.ring_mask], fd, instead);
+	for (size_t i = 0; i < count; i++)
+		disown_one(&waiting[i], fd, instead);
+}
+
+/* All go by their numbers from here on; if the kernel refuses that too, files stay open in it. */
+static void give_table_up(struct uring *uring)
+{
+	disown(uring, ALL, NO_FILE);
+	uring->fixed_refused = true;
+	uring->fixed_count = 0;
+	memset(uring->fixed, 0, sizeof(uring->fixed));
+	(void)io_uring_unregister_files(&uring->ring);
+}
+
+static void empty_place(struct uring *uring, int fd, int instead)
+{
+	int nothing = NO_FILE;
+
+	uring_submit(uring);
+	disown(uring, fd, instead);
+	uring->fixed[fd / 64] &= ~(UINT64_C(1) << (fd % 64));
+	if (io_uring_register_files_update(&uring->ring, (unsigned)fd, &nothing, 1) != 1)
+		give_table_up(uring);
+}
+
 void uring_unfix(struct uring *uring, int64_t file)
 {
-	int fd = syscall_fd(file), nothing = -1;
+	if (uring_is_fixed(uring, syscall_fd(file)))
+		empty_place(uring, (int)file, (int)file);
+}
 
-	if (!uring_is_fixed(uring, fd))
-		return;
-	uring_submit(uring);
-	uring->fixed[fd / 64] &= ~(UINT64_C(1) << (fd % 64));
-	(void)io_uring_register_files_update(&uring->ring, (unsigned)fd, &nothing, 1);
+void uring_unfix_stale(struct uring *uring, int fd)
+{
+	if (uring_is_fixed(uring, fd))
+		empty_place(uring, fd, NO_FILE);
 }
 
 int uring_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 {
+	struct uring *uring = uring_of(proactor);
+
 	if (fcntl(fd, F_GETFD) < 0)
 		return -errno;
-	fix(uring_of(proactor), fd);
+	/* attached before and closed past us, it is another file now */
+	uring_unfix_stale(uring, fd);
+	fix(uring, fd);
 	*ret_file = fd;
 	return 0;
 }

@@ -35,6 +35,7 @@ enum fault_call {
 	FAULT_REGISTER_EVENTFD,
 	FAULT_REGISTER_TABLE, /* of files, of buffers, a ring of buffers */
 	FAULT_UPDATE_TABLE,   /* a place in one of them is filled */
+	FAULT_EMPTY_TABLE,    /* … or emptied, or the table of files is given up */
 	FAULT_ENTER,
 	FAULT_TAKE_CANCEL,   /* a cancellation is submitted: the kernel finds no operation */
 	FAULT_TAKE_TRANSFER, /* a read, write, receive or send is submitted */

@@ -27,6 +27,7 @@ int main(int argc, char **argv)
 	if (is_uring) {
 		add_uring(suite);
 		add_reasons(suite);
+		add_table(suite);
 	} else {
 		add_epoll(suite);
 	}

@@ -112,14 +112,22 @@ WRAP(int, io_uring_register_files_sparse, (struct io_uring * ring, unsigned coun
 	return error ? -error : __real_io_uring_register_files_sparse(ring, count);
 }
 
-/* What empties a place takes no memory; nor does it in the next. */
 WRAP(int, io_uring_register_files_update,
 	(struct io_uring * ring, unsigned place, const int *fds, unsigned count))
 {
-	int error = fds[0] < 0 ? 0 : fault_of(FAULT_UPDATE_TABLE);
+	int error = fault_of(fds[0] < 0 ? FAULT_EMPTY_TABLE : FAULT_UPDATE_TABLE);
 
 	return error ? -error : __real_io_uring_register_files_update(ring, place, fds, count);
 }
+
+WRAP(int, io_uring_unregister_files, (struct io_uring * ring))
+{
+	int error = fault_of(FAULT_EMPTY_TABLE);
+
+	return error ? -error : __real_io_uring_unregister_files(ring);
+}
+
+/* What empties a place takes no memory here. */
 
 WRAP(int, io_uring_register_buffers_update_tag,
 	(struct io_uring * ring, unsigned place, const struct iovec *pieces, const __u64 *tags,
