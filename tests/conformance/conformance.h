@@ -72,6 +72,8 @@ extern char engine_socket[];
 	FILE(free, NOT_ON_THE_WIRE)                                                                \
 	FILE(process, NOT_ON_THE_WIRE)                                                             \
 	FILE(push, EVERYWHERE)                                                                     \
+	FILE(seed_defects, EVERYWHERE)                                                             \
+	FILE(seed_files, EVERYWHERE)                                                               \
 	FILE(model, EVERYWHERE)
 
 #define DECLARE_FILE(name, where) void add_##name(Suite *suite);

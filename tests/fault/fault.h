@@ -110,3 +110,6 @@ struct fault_kernel {
 };
 
 void fault_kernel(const struct fault_kernel *kernel);
+
+/* The flags of the last io_uring_enter(2) that could wait for a completion. */
+unsigned fault_wait_flags(void);

@@ -26,6 +26,12 @@ static uint64_t lies[LIES_MAX];
 static size_t lie_count;
 
 static struct fault_kernel kernel;
+static unsigned wait_flags;
+
+unsigned fault_wait_flags(void)
+{
+	return wait_flags;
+}
 
 void fault_kernel(const struct fault_kernel *wanted)
 {
@@ -223,6 +229,8 @@ WRAP(int, io_uring_enter2,
 	struct mapped *ring = mapped_count > 0 ? &mapped[mapped_count - 1] : NULL;
 	int error = fault_of(FAULT_ENTER), r;
 
+	if (wanted > 0)
+		wait_flags = flags;
 	if (error != 0 && error != FAULT_SHORT)
 		return -error;
 	/* a thread of the kernel may be faster than we are */
