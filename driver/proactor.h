@@ -429,10 +429,11 @@ struct proactor_options {
 	const char *socket_path;
 	/* the pool to use, which is kept until the proactor is freed; NULL: one of its own, */
 	struct proactor_threads *threads;
-	uint32_t thread_count_max; /* with so many threads at most; 0: 256 */
-	uint32_t thread_idle_ms;   /* that end after so long without work; 0: 60 000 */
-	uint32_t taskrun;          /* enum proactor_taskrun */
-	uint32_t sqpoll_idle_ms;   /* 0: the kernel's default, 1 s */
+	/* with so many threads at most, and the kernel's for files where that has fewer; 0: 256 */
+	uint32_t thread_count_max;
+	uint32_t thread_idle_ms; /* that end after so long without work; 0: 60 000 */
+	uint32_t taskrun;        /* enum proactor_taskrun */
+	uint32_t sqpoll_idle_ms; /* 0: the kernel's default, 1 s */
 	uint32_t sqpoll_cpu;
 	int32_t eventfd;
 };

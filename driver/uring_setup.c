@@ -23,6 +23,7 @@
 enum {
 	CAPACITY_MAX = 32768, /* what the kernel clamps to */
 	CAPACITY_SMALL = 64,
+	WORKERS_DEFAULT = 256, /* as many as there are threads in a pool */
 	MEMORY_TRIES = 40,
 	MEMORY_NAP_NS = 10000000,
 };
@@ -145,6 +146,25 @@ static void use_features(struct uring *uring, const struct io_uring_params *para
 	(void)io_uring_ring_dontfork(&uring->ring);
 }
 
+/*
+ * The kernel has a few workers for files (4 for each processor, and no more than submissions),
+ * which as many operations on a disk that does not answer would take up; then all others that need
+ * one wait for that disk. Workers are made where the others sleep, and end when they are idle, so a
+ * larger limit costs nothing until then. It is the thread's, for all of its rings: never made less.
+ */
+static void allow_workers(struct uring *uring)
+{
+	unsigned wanted = uring->options.thread_count_max > 0 ? uring->options.thread_count_max
+							      : WORKERS_DEFAULT;
+	unsigned counts[2] = {0, 0}; /* for files, for what may wait for ever; 0: as it is */
+
+	if (io_uring_register_iowq_max_workers(&uring->ring, counts) < 0 || counts[0] >= wanted)
+		return;
+	counts[0] = wanted;
+	counts[1] = 0;
+	(void)io_uring_register_iowq_max_workers(&uring->ring, counts);
+}
+
 /* The caller's eventfd is to hear of completions. */
 static int register_eventfd(struct uring *uring, char *reason)
 {
@@ -188,6 +208,7 @@ static int setup(struct uring *uring, const struct proactor_options *options, ch
 		return r;
 	fill_indirection(uring, &params);
 	use_features(uring, &params);
+	allow_workers(uring);
 	return 0;
 }
 

@@ -46,6 +46,7 @@ extern char engine_socket[];
 	FILE(files, EVERYWHERE)                                                                    \
 	FILE(vectors, NOT_ON_THE_WIRE)                                                             \
 	FILE(room, NOT_ON_THE_WIRE)                                                                \
+	FILE(slow, EVERYWHERE)                                                                     \
 	FILE(paths, EVERYWHERE)                                                                    \
 	FILE(names, NOT_ON_THE_WIRE)                                                               \
 	FILE(attach, EVERYWHERE)                                                                   \
