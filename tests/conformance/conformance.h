@@ -46,6 +46,7 @@ extern char engine_socket[];
 	FILE(files, EVERYWHERE)                                                                    \
 	FILE(vectors, NOT_ON_THE_WIRE)                                                             \
 	FILE(room, NOT_ON_THE_WIRE)                                                                \
+	FILE(slow, EVERYWHERE)                                                                     \
 	FILE(paths, EVERYWHERE)                                                                    \
 	FILE(names, NOT_ON_THE_WIRE)                                                               \
 	FILE(attach, EVERYWHERE)                                                                   \
@@ -72,6 +73,8 @@ extern char engine_socket[];
 	FILE(free, NOT_ON_THE_WIRE)                                                                \
 	FILE(process, NOT_ON_THE_WIRE)                                                             \
 	FILE(push, EVERYWHERE)                                                                     \
+	FILE(seed_defects, EVERYWHERE)                                                             \
+	FILE(seed_files, EVERYWHERE)                                                               \
 	FILE(model, EVERYWHERE)
 
 #define DECLARE_FILE(name, where) void add_##name(Suite *suite);
