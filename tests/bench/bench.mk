@@ -1,6 +1,7 @@
 # Benchmarks, included by tests/tests.mk.
 #
-#   make bench [QUICK=1] [ONLY=part-of-a-name]     results in build/bench/results.json, tables on the terminal
+#   make bench [QUICK=1] [ONLY=part-of-a-name]     a table on the terminal; build/bench/results.json and report.html
+#   make bench-tables                              the tables of docs/PERFORMANCE.md, from those results
 #
 # Peers that are not installed have rows that say so.
 
@@ -22,8 +23,12 @@ $(bench_preload): tests/bench/preload/allocations.c $(flags_stamp)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -g -fPIC -shared -o $@ $<
 
-.PHONY: bench
+.PHONY: bench bench-tables
 bench: $(bench_program) $(bench_preload) $(B)/proactord $(B)/proactl
 	$(Q)mkdir -p build/bench
 	$(Q)$(bench_program) --folder build/bench --results build/bench/results.json --build $(B) \
-		$(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+		$(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)); status=$$?; \
+	$(PYTHON) -B tests/bench/report.py --html build/bench/report.html build/bench/results.json && exit $$status
+
+bench-tables:
+	$(Q)$(PYTHON) -B tests/bench/report.py --fill docs/PERFORMANCE.md build/bench/results.json
