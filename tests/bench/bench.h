@@ -29,6 +29,7 @@
  *      bench_idle.c       a thousand that do nothing
  *      bench_ways.c       every way to do the same
  *      bench_matrix.c     all of them side by side, at every depth
+ *      bench_others.c     whether the machine was ours
  *      report.py          the page and the tables of docs/PERFORMANCE.md, from results.json
  *
  * A measurement is a race of *sides* that do the same number of the same operations, most often
@@ -206,6 +207,11 @@ int bench_results_write(const struct bench *bench);
 /* ---- bench_table.c ---- */
 
 void bench_table_print(const struct bench *bench);
+
+/* ---- bench_others.c ---- */
+
+/* Begins to count, or tells the share of the processors' time that others had since. */
+double bench_others(bool begins);
 
 /* ---- bench_process.c ---- */
 

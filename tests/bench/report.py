@@ -41,7 +41,15 @@ class Results:
             if match:
                 operation, depth, way, unpinned = match.groups()
                 self.cells[operation, int(depth), way, not unpinned] = row
-        self.cases = [row for row in self.rows if not row["name"].startswith("matrix.")]
+        self.cases = [row for row in self.rows if not row["name"].startswith(("matrix.", "machine."))]
+
+    def others(self):
+        """How much of the machine was not ours, as a sentence."""
+        share = next((row["ours"] for row in self.rows if row["name"] == "machine.others"), None)
+        if share is None:
+            return ""
+        warning = "; figures that are to count want a machine of their own" if share > 0.05 else ""
+        return f" While this was measured others had {share * 100:.0f} % of the processors' time{warning}."
 
     def operations(self):
         return [name for name in OPERATIONS if any(key[0] == name for key in self.cells)]
@@ -151,7 +159,7 @@ def markdown_cases(results):
 
 
 def fill(path, results):
-    tables = {"machine": machine() + "\n", "tax": markdown_tax(results), "cases": markdown_cases(results)}
+    tables = {"machine": machine() + "." + results.others() + "\n", "tax": markdown_tax(results), "cases": markdown_cases(results)}
     with open(path, encoding="utf-8") as file:
         document = file.read()
     for name, table in tables.items():
@@ -290,7 +298,7 @@ def html_page(results):
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>proactord: what it costs</title><style>{STYLE}{colours}</style></head><body><main>
 <h1>proactord: what it costs, and what it spares</h1>
-<p>{plot.text(machine())}. Ratios are medians of pairs of runs that alternate; only they hold on other machines.</p>
+<p>{plot.text(machine())}.{plot.text(results.others())} Ratios are medians of pairs of runs that alternate; only they hold on other machines.</p>
 <div class="cards">{cards}</div>
 <h2>Against the goals</h2>{html_goals(results)}
 <h2>The tax</h2><p>The same operation by direct call, by a ring in the process, and by the daemon; on one client thread, pinned.</p>
