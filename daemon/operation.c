@@ -6,6 +6,7 @@
 #include "daemon/params.h"
 #include "daemon/policy.h"
 #include "daemon/reply.h"
+#include "daemon/shots.h"
 #include "proto/codec.h"
 
 static void ended(struct task *task, int64_t result);
@@ -71,9 +72,23 @@ static enum operation_start prepare(struct operation *operation, const struct op
 		!policy_allows(operation->session, &operation->op, error) ||
 		!params_translate(operation, error))
 		return OPERATION_REFUSED;
+	operation->multishot = operation->op.flags & PROACTOR_MULTISHOT;
+	/* of these the daemon makes single ones */
+	if (operation->op.opcode != PROACTOR_POLL)
+		operation->op.flags = 0;
 	set_outputs(operation);
 	start = params_take_memory(operation, error);
 	return start == OPERATION_STARTED ? charge(operation, error) : start;
+}
+
+/* A descriptor whose close was stopped would be open for ever. */
+static void cancel(struct operation *operation)
+{
+	if (operation->op.opcode == PROACTOR_CLOSE)
+		return;
+	operation->cancelled = true;
+	if (!shots_cancel(operation))
+		loop_cancel(session_loop(operation->session), &operation->task);
 }
 
 static bool holds(const struct operation *operation, const struct file *file)
@@ -98,7 +113,7 @@ static void start_close(struct operation *operation)
 	operation->op.flags = PROACTOR_MAY_BLOCK;
 	list_for_each_entry (other, &session->operations, link)
 		if (other != operation && holds(other, file))
-			loop_cancel(session_loop(session), &other->task);
+			cancel(other);
 	if (file->use_count == 0)
 		loop_push(session_loop(session), &operation->task, &operation->op);
 	else
@@ -138,6 +153,10 @@ enum operation_start operation_start(struct session *session, const struct op_in
 	operation->file_count = 0;
 	operation->chunk = NULL;
 	operation->file_charged = false;
+	operation->multishot = false;
+	operation->cancelled = false;
+	operation->events = 0;
+	operation->paused_link = (struct list){0};
 	operation->op = (struct proactor_op){.opcode = (uint32_t)(info - op_table)};
 	result = prepare(operation, info, message, error);
 	if (result == OPERATION_STARTED &&
@@ -151,13 +170,6 @@ enum operation_start operation_start(struct session *session, const struct op_in
 	else
 		abandon(operation);
 	return result;
-}
-
-/* A descriptor whose close was stopped would be open for ever. */
-static void cancel(struct operation *operation)
-{
-	if (operation->op.opcode != PROACTOR_CLOSE)
-		loop_cancel(session_loop(operation->session), &operation->task);
 }
 
 bool operation_cancel(struct session *session, uint32_t msgid)
@@ -248,9 +260,14 @@ static void ended(struct task *task, int64_t result)
 	struct operation *operation = container_of(task, struct operation, task);
 	struct session *session = operation->session;
 
-	count(operation, result);
 	if (op_makes_file(operation->op.opcode) && result >= 0)
 		result = adopt_file(operation, result);
+	if (operation->multishot && shots_take(operation, &result)) {
+		/* what could not be delivered has closed the session */
+		session_progress(session);
+		return;
+	}
+	count(operation, result);
 	list_remove(&operation->link);
 	map_remove(&session->operations_by_msgid, &operation->node);
 	release_files(operation, result);

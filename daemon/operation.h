@@ -25,6 +25,10 @@ struct operation {
 	unsigned file_count;
 	struct chunk *chunk; /* its data, or NULL */
 	bool file_charged;   /* it may make a file, and that is paid for */
+	bool multishot;      /* see shots.h */
+	bool cancelled;
+	int64_t events;          /* of a multishot poll, to be reported when there is room */
+	struct list paused_link; /* of server->paused, or unlinked */
 	struct proactor_op op;
 	union {
 		struct statx stat;
