@@ -8,14 +8,17 @@
  *
  *  - Files are handles of the session; proactor_attach() and proactor_detach() pass descriptors
  *    through the socket, and wait for the daemon's answer.
- *  - open, socket and stat by path are done with the caller's own rights and the result is donated:
- *    a path means here what it means to the caller. A unix-domain address for bind and connect is
- *    looked up by the daemon, for its own user only.
+ *  - What names something by a path (open, stat, unlink, rename, …), and socket, is done in this
+ *    process with the caller's own rights, and the result is donated: a path means here what it
+ *    means to the caller. A path in a directory that is a file of the session, and a unix-domain
+ *    address for bind and connect, is looked up by the daemon, for its own user only.
+ *  - A receive that selects a buffer costs two messages where data has to be waited for.
  *  - Transfers are cut to the daemon's limit (1 MiB by default): a longer one comes back short, as
  *    any may.
  *  - When the daemon goes, every operation in flight ends with -ECONNRESET, and so does every later
  *    one.
- *  - recvmsg and sendmsg are not there: -EOPNOTSUPP.
+ *  - recvmsg and sendmsg carry no ancillary data: with room for it, or with some, -EOPNOTSUPP.
+ *  - MSG_TRUNC and MSG_ZEROCOPY are not taken: -EINVAL.
  */
 #ifndef PROACTOR_CLIENT_H
 #define PROACTOR_CLIENT_H

@@ -6,6 +6,10 @@
  * meet a later operation that got the same index: that one is pushed, and so sent, after it. Calls
  * that are waited for (attach, detach) have msgids with the highest bit set.
  *
+ * What more an operation may be than a request and a response has files of its own: receives that
+ * select a buffer are several requests, one after another (remote_select.c), multishot ones have
+ * notifications before their response (remote_shots.c).
+ *
  * Requests collect in the connection's buffer and leave with one send when the caller polls; all
  * the responses that have come are taken at once. The caller's buffers are touched in poll alone,
  * so that nothing is to be waited for at the end.
@@ -40,11 +44,15 @@ static void end_all(struct remote *remote)
 {
 	struct slots *slots = &remote->base.slots;
 
+	/* the files that they brought are gone as well */
+	buffer_clear(&remote->shots);
 	for (uint32_t i = 0; i < slots_count(slots); i++) {
 		struct slot *slot = slots_at(slots, i);
 
-		if (slot_is_with_driver(slot))
-			driver_end(&remote->base, slot, -ECONNRESET);
+		if (!slot_is_with_driver(slot))
+			continue;
+		remote_select_leave(slot);
+		driver_end(&remote->base, slot, -ECONNRESET);
 	}
 	window_deinit(&remote->window);
 }
@@ -55,108 +63,68 @@ void remote_lose(struct remote *remote)
 	end_all(remote);
 }
 
-/* ---- operations that are done with the caller's own rights ---- */
-
-static int open_here(const struct proactor_op *op)
-{
-	int fd = openat(AT_FDCWD, op->open.path, op->open.flags | O_CLOEXEC, op->open.mode);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int socket_here(const struct proactor_op *op)
-{
-	int fd = socket(op->socket.domain, op->socket.type | SOCK_CLOEXEC, op->socket.protocol);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int stat_here(const struct proactor_op *op)
-{
-	int flags = (int)op->stat.flags | (*op->stat.path ? 0 : AT_EMPTY_PATH);
-
-	return statx(AT_FDCWD, op->stat.path, flags, op->stat.mask, op->stat.stat) < 0 ? -errno : 0;
-}
-
-/* Makes the file of @fd, made for @slot, the daemon's. */
-static int donate(struct remote *remote, struct slot *slot, int fd, int64_t *ret_result)
-{
-	int r;
-
-	if (fd < 0) {
-		*ret_result = fd;
-		return PROACTOR_READY;
-	}
-	r = remote_send(remote, NULL, slot, fd);
-	return r < 0 ? r : PROACTOR_PENDING;
-}
-
-static bool is_done_here(const struct proactor_op *op)
-{
-	return (op->opcode == PROACTOR_OPEN && op->open.dir == PROACTOR_CWD) ||
-		op->opcode == PROACTOR_SOCKET ||
-		(op->opcode == PROACTOR_STAT && op->stat.dir == PROACTOR_CWD);
-}
-
-static int push_here(struct remote *remote, const struct proactor_op *op, struct slot *slot,
-	int64_t *ret_result)
-{
-	switch (op->opcode) {
-	case PROACTOR_OPEN: return donate(remote, slot, open_here(op), ret_result);
-	case PROACTOR_SOCKET: return donate(remote, slot, socket_here(op), ret_result);
-	default: *ret_result = stat_here(op); return PROACTOR_READY;
-	}
-}
-
 /* ---- starting and cancelling ---- */
-
-/* Keeps what the response is to be written to, and cuts the transfer to what the daemon takes. */
-static void keep_outputs(const struct remote *remote, struct proactor_op *op, struct slot *slot)
-{
-	switch (op->opcode) {
-	case PROACTOR_READ:
-	case PROACTOR_RECV:
-	case PROACTOR_WRITE:
-	case PROACTOR_SEND:
-		/* memory and its size stand at the same place in the four */
-		op->read.size = MIN(op->read.size, remote->transfer_size);
-		slot->space.data = op->read.data;
-		slot->space.size = op->read.size;
-		break;
-	case PROACTOR_ACCEPT: slot->address = op->accept.address; break;
-	case PROACTOR_STAT: slot->stat = op->stat.stat; break;
-	default: break;
-	}
-}
-
-_Static_assert(offsetof(struct proactor_op, read.size) ==
-			offsetof(struct proactor_op, write.size) &&
-		offsetof(struct proactor_op, read.size) ==
-			offsetof(struct proactor_op, recv.size) &&
-		offsetof(struct proactor_op, read.size) == offsetof(struct proactor_op, send.size),
-	"keep_outputs() takes them together");
 
 /* What is negative is no file, and on the wire not even a parameter. */
 static bool names_no_file(const struct proactor_op *op)
 {
-	const struct op_param *param = op_table[op->opcode].params;
-	int64_t file;
+	for (const struct op_param *param = op_table[op->opcode].params; param->name; param++) {
+		const int64_t *file = (const int64_t *)((const uint8_t *)op + param->offset);
 
-	/* a file or directory is always the first */
-	if (!param->name || (param->kind != OP_KIND_FILE && param->kind != OP_KIND_DIR))
-		return false;
-	memcpy(&file, (const uint8_t *)op + param->offset, sizeof(file));
-	return file < 0 && !(param->kind == OP_KIND_DIR && file == PROACTOR_CWD);
+		if (param->kind == OP_KIND_FILE && *file < 0)
+			return true;
+		if (param->kind == OP_KIND_DIR && *file < 0 && *file != PROACTOR_CWD)
+			return true;
+	}
+	return false;
 }
 
-/*
- * Of the flags only those that the front takes care of: a poll pushed again would report the same
- * for ever, and a receive has to say how much it takes.
- */
+/* Ancillary data means something in one process only. */
 static bool has_wire_form(const struct proactor_op *op)
 {
-	return !(op->flags & PROACTOR_BUFFER_SELECT) &&
-		!(op->opcode == PROACTOR_POLL && op->flags & PROACTOR_MULTISHOT);
+	if (op->opcode == PROACTOR_RECVMSG || op->opcode == PROACTOR_SENDMSG)
+		return op->recvmsg.message->msg_controllen == 0;
+	return op_table[op->opcode].where == OP_WHERE_WIRE;
+}
+
+static bool has_too_many_pieces(const struct proactor_op *op)
+{
+	return (op->opcode == PROACTOR_RECVMSG || op->opcode == PROACTOR_SENDMSG) &&
+		op->recvmsg.message->msg_iovlen > IOV_MAX;
+}
+
+/* What is left of a request that was not sent. */
+static void abandon(struct remote *remote, struct slot *slot)
+{
+	remote_end_loan(remote, slot);
+	remote_forget(&remote->base, slot);
+}
+
+static int send_op(struct remote *remote, struct proactor_op *op, struct slot *slot,
+	int64_t *ret_result)
+{
+	int r = remote_keep(remote, op, slot), lent = 0;
+
+	if (r >= 0)
+		lent = remote_lend_directory(remote, op, slot);
+	if (r >= 0 && lent >= 0)
+		r = remote_send(remote, op, slot, -1);
+	if (r < 0 || lent < 0)
+		abandon(remote, slot);
+	if (lent >= 0)
+		return r < 0 ? r : PROACTOR_PENDING;
+	*ret_result = lent;
+	return PROACTOR_READY;
+}
+
+static int select_buffer(struct remote *remote, const struct proactor_op *op, struct slot *slot)
+{
+	int r = remote_select(remote, op, slot);
+
+	if (r >= 0)
+		return PROACTOR_PENDING;
+	abandon(remote, slot);
+	return r;
 }
 
 static int start(struct proactor *proactor, const struct proactor_op *given, struct slot *slot,
@@ -164,9 +132,8 @@ static int start(struct proactor *proactor, const struct proactor_op *given, str
 {
 	struct remote *remote = remote_of(proactor);
 	struct proactor_op op = *given;
-	int r;
 
-	if (op_table[op.opcode].where != OP_WHERE_WIRE || !has_wire_form(&op))
+	if (!has_wire_form(&op))
 		return -EOPNOTSUPP;
 	if (remote->connection.error < 0) {
 		*ret_result = -ECONNRESET;
@@ -176,11 +143,20 @@ static int start(struct proactor *proactor, const struct proactor_op *given, str
 		*ret_result = -EBADF;
 		return PROACTOR_READY;
 	}
-	if (is_done_here(&op))
-		return push_here(remote, &op, slot, ret_result);
-	keep_outputs(remote, &op, slot);
-	r = remote_send(remote, &op, slot, -1);
-	return r < 0 ? r : PROACTOR_PENDING;
+	if (has_too_many_pieces(&op)) {
+		*ret_result = -EMSGSIZE;
+		return PROACTOR_READY;
+	}
+	if (remote_is_local(&op))
+		return remote_push_local(remote, &op, slot, ret_result);
+	return op.flags & PROACTOR_BUFFER_SELECT ? select_buffer(remote, &op, slot)
+						 : send_op(remote, &op, slot, ret_result);
+}
+
+/* What is done in this process, and might hold it up; what makes a file goes on from there. */
+static bool is_for_threads(const struct proactor_op *op)
+{
+	return op->flags & PROACTOR_MAY_BLOCK && remote_is_local(op) && !op_makes_file(op->opcode);
 }
 
 static int remote_push(struct proactor *proactor, const struct proactor_op *op, struct slot *slot,
@@ -189,7 +165,7 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *op, 
 	int64_t result;
 	int r;
 
-	if (op->opcode == PROACTOR_CALL)
+	if (op->opcode == PROACTOR_CALL || is_for_threads(op))
 		return work_push(proactor, op, slot, ret_key, ret_ready);
 	r = start(proactor, op, slot, &result);
 	/*
@@ -202,7 +178,7 @@ static int remote_push(struct proactor *proactor, const struct proactor_op *op, 
 				   : driver_refuse(proactor, slot, r);
 }
 
-static uint32_t control_msgid(struct remote *remote)
+uint32_t remote_control_msgid(struct remote *remote)
 {
 	return REMOTE_CONTROL_MSGID | (++remote->control_count & (REMOTE_CONTROL_MSGID - 1));
 }
@@ -213,11 +189,13 @@ static int remote_cancel(struct proactor *proactor, struct slot *slot)
 	struct pack pack = pack_into(&remote->connection.out);
 
 	if (slot->marks & SLOT_HELD) {
+		remote_end_loan(remote, slot);
+		remote_select_leave(slot);
 		slot->marks &= (uint8_t)~SLOT_HELD;
 		driver_end(proactor, slot, -ECANCELED);
 		return 0;
 	}
-	rpc_pack_request(&pack, control_msgid(remote), "cancel", 1);
+	rpc_pack_request(&pack, remote_control_msgid(remote), "cancel", 1);
 	pack_uint(&pack, slot_index(slot));
 	return remote_finish_request(remote, &pack);
 }
@@ -255,6 +233,8 @@ static int remote_wait(struct proactor *proactor, uint64_t deadline_ns)
 
 	proactor->stats.enters++;
 	(void)connection_send(&remote->connection);
+	if (remote_has_many_shots(remote))
+		return 0;
 	/* with nothing else to wait for, the receive itself can wait */
 	blocks = wake_fd < 0 && deadline_ns == CLOCK_NEVER &&
 		!connection_has_output(&remote->connection) && remote->connection.error == 0;
@@ -326,7 +306,7 @@ static int64_t await(struct remote *remote, uint32_t msgid, uint32_t opcode)
 static int remote_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 {
 	struct remote *remote = remote_of(proactor);
-	uint32_t msgid = control_msgid(remote);
+	uint32_t msgid = remote_control_msgid(remote);
 	int64_t file;
 	int copy, r;
 
@@ -351,7 +331,7 @@ static int remote_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 {
 	struct remote *remote = remote_of(proactor);
 	struct pack pack = pack_into(&remote->connection.out);
-	uint32_t msgid = control_msgid(remote);
+	uint32_t msgid = remote_control_msgid(remote);
 	int r;
 
 	if (file < 0)
@@ -387,18 +367,22 @@ static void remote_free(struct proactor *proactor)
 	connection_deinit(&remote->connection);
 	window_deinit(&remote->window);
 	buffer_deinit(&remote->scratch);
+	buffer_deinit(&remote->shots);
 	fd_close(remote->epoll_fd);
+	slab_deinit(&remote->rooms);
 	free(remote);
 }
 
 static const struct driver remote_driver = {
 	.push = remote_push,
 	.cancel = remote_cancel,
+	.reap = remote_reap,
 	.wait = remote_wait,
 	.attach = remote_attach,
 	.detach = remote_detach,
 	.fd = remote_fd,
 	.watch = remote_watch,
+	.forget = remote_forget,
 	.stop = remote_stop,
 	.discard = remote_discard,
 	.free = remote_free,
@@ -429,6 +413,7 @@ int remote_new(struct proactor **ret_proactor, const struct proactor_options *op
 	if (!remote)
 		return -ENOMEM;
 	remote->epoll_fd = -EBADF;
+	remote_rooms_init(remote);
 	driver_init(&remote->base, &remote_driver, options);
 	r = connection_init(&remote->connection, path);
 	if (r >= 0)

@@ -2,12 +2,17 @@
  * The remote driver: what its files share.
  *
  *   remote.c          the calls of struct driver
+ *   remote_local.c    what is done in this process
+ *   remote_room.c     where answers go
+ *   remote_select.c   receives that choose their buffer
+ *   remote_shots.c    operations that go on
  *   remote_hello.c    what the daemon takes
  *   remote_send.c     an operation becomes a request, sent now or held back
  *   remote_receive.c  responses end operations
  */
 #pragma once
 
+#include "base/slab.h"
 #include "client/connection.h"
 #include "client/window.h"
 #include "driver/driver.h"
@@ -16,12 +21,27 @@
 /* In the msgid of a call that is no operation. */
 #define REMOTE_CONTROL_MSGID (UINT32_C(1) << 31)
 
+/* What a slot's stash is of ours, in its stash_kind. Only the first has memory there. */
+enum remote_stash {
+	REMOTE_STASH_ROOM = 1,
+	REMOTE_STASH_SELECTS,   /* it takes a buffer when data comes */
+	REMOTE_STASH_SHOOTS,    /* it makes an entry for each notification */
+	REMOTE_STASH_SHOT_LAST, /* … and has made its last, which nobody has taken yet */
+};
+
 struct remote {
 	struct proactor base;
 	struct connection connection;
 	struct window window;
-	struct buffer scratch; /* a request that is to be held, while it is packed */
-	size_t transfer_size;  /* the daemon's limit */
+	struct buffer scratch;  /* a request that is to be held, while it is packed */
+	size_t transfer_size;   /* the daemon's limit, */
+	size_t frame_room;      /* on what an operation has of pieces, with their headers, */
+	size_t piece_count_max; /* and on how many these are */
+	struct buffer shots;    /* that nobody has taken yet, of struct shot */
+	struct slab rooms;      /* of struct room */
+	/* an operation's pieces and message, cut to that, while it is packed */
+	struct iovec pieces[IOV_MAX];
+	struct msghdr message;
 	uint32_t control_count;
 	uint32_t awaited_msgid;  /* of the call that is waited for; 0: none */
 	uint32_t awaited_opcode; /* of an operation with the same result */
@@ -32,6 +52,88 @@ struct remote {
 
 /* The connection is lost: everything in flight ends, with -ECONNRESET. */
 void remote_lose(struct remote *remote);
+
+/* A msgid for a call that is no operation. */
+uint32_t remote_control_msgid(struct remote *remote);
+
+/* ---- remote_local.c ---- */
+
+/* Whether @op is done in this process. */
+bool remote_is_local(const struct proactor_op *op);
+
+/*
+ * Does it. PROACTOR_READY and the result, or PROACTOR_PENDING: the file it made is on its way.
+ * -ENOMEM.
+ */
+int remote_push_local(struct remote *remote, const struct proactor_op *op, struct slot *slot,
+	int64_t *ret_result);
+
+/*
+ * Makes the working directory a file of the daemon's, where @op has a path in it, until
+ * remote_end_loan(). Waits for the answer; as proactor_attach().
+ */
+int remote_lend_directory(struct remote *remote, struct proactor_op *op, struct slot *slot);
+
+/* The operation of @slot has ended, or did not start. Nothing where nothing was lent. */
+void remote_end_loan(struct remote *remote, struct slot *slot);
+
+/* ---- remote_room.c ---- */
+
+void remote_rooms_init(struct remote *remote);
+
+/*
+ * Keeps what the response is to be written to, and cuts the transfer to what the daemon takes.
+ * -ENOMEM.
+ */
+int remote_keep(struct remote *remote, struct proactor_op *op, struct slot *slot);
+
+/* Frees what was kept beside the slot. Idempotent. */
+void remote_forget(struct proactor *proactor, struct slot *slot);
+
+/* Where the result is to go. */
+void remote_room_of(const struct remote *remote, const struct slot *slot,
+	struct codec_result *ret_result);
+
+/* What a message that was received brought besides its bytes; nothing for other operations. */
+void remote_fill_message(const struct slot *slot, const struct codec_result *result,
+	const struct proactor_address *address);
+
+/* ---- remote_select.c ---- */
+
+/* Starts a receive that takes its buffer when data comes. -ENOMEM. */
+int remote_select(struct remote *remote, const struct proactor_op *op, struct slot *slot);
+
+/* Whether @slot's operation is one. */
+bool remote_selects(const struct slot *slot);
+
+/* What the request under way is, how much it transfers, and where to. */
+uint32_t remote_select_opcode(const struct slot *slot);
+size_t remote_select_size(const struct remote *remote, const struct slot *slot);
+void remote_select_room(const struct remote *remote, const struct slot *slot,
+	struct codec_result *ret_result);
+
+/* The request under way came to @result: ends the operation, or goes on. */
+void remote_select_answered(struct remote *remote, struct slot *slot, int64_t result);
+
+/* Gives back the buffer that @slot's operation has taken; nothing for other operations. */
+void remote_select_leave(struct slot *slot);
+
+/* ---- remote_shots.c ---- */
+
+/* Whether @slot's operation is a multishot one that the daemon does as such. */
+bool remote_shoots(const struct slot *slot);
+
+/* Takes the notification of a shot. -EBADMSG. */
+int remote_take_shot(struct remote *remote, const struct rpc_message *message);
+
+/* An entry for @slot is to be made, after those that wait. -EBADMSG: it has had its last. */
+int remote_shoot(struct remote *remote, struct slot *slot, int64_t result, bool is_last);
+
+/* So many wait to be taken that no more should come. */
+bool remote_has_many_shots(const struct remote *remote);
+
+/* Of struct driver. */
+unsigned remote_reap(struct proactor *proactor, struct proactor_entry *entries, unsigned count);
 
 /* ---- remote_hello.c ---- */
 
@@ -56,7 +158,7 @@ int remote_send(struct remote *remote, const struct proactor_op *op, struct slot
 void remote_send_held(struct remote *remote);
 
 /* The bytes that @slot's operation transfers at most. */
-size_t remote_data_size(const struct slot *slot);
+size_t remote_data_size(const struct remote *remote, const struct slot *slot);
 
 /* ---- remote_receive.c ---- */
 

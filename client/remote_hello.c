@@ -8,8 +8,10 @@
 
 #define HELLO_TIMEOUT_NS (10 * NSEC_PER_SEC)
 
-/* What a request with data has besides the data, at most. */
-enum { REQUEST_HEADER_SIZE = 64 };
+/*
+ * What a request with data has besides the data, at most; a piece that takes less is as much work.
+ */
+enum { REQUEST_HEADER_SIZE = 256, REQUEST_ELEMENTS = 16, PIECE_SIZE_MIN = 16 };
 
 /* Finds @key in the map that @reader is at; the reader then is at its value. */
 static bool find_key(struct reader *reader, const char *key)
@@ -53,7 +55,7 @@ static bool find_limit(struct reader hello, enum limit limit, uint64_t *ret_valu
 
 int remote_hello(struct remote *remote)
 {
-	uint64_t transfer_size, frame_size, operation_count, memory_size;
+	uint64_t transfer_size, frame_size, element_count, operation_count, memory_size;
 	struct rpc_message response;
 	struct rpc_error error;
 	int r;
@@ -67,10 +69,15 @@ int remote_hello(struct remote *remote)
 	if (!find_limit(response.result, LIMIT_TRANSFER_SIZE, &transfer_size) ||
 		!find_limit(response.result, LIMIT_FRAME_SIZE, &frame_size) ||
 		frame_size <= REQUEST_HEADER_SIZE ||
+		!find_limit(response.result, LIMIT_FRAME_ELEMENTS, &element_count) ||
+		element_count <= REQUEST_ELEMENTS ||
 		!find_limit(response.result, LIMIT_OPERATIONS, &operation_count) ||
 		!find_limit(response.result, LIMIT_MEMORY, &memory_size))
 		return -EPROTO;
-	remote->transfer_size = MIN(transfer_size, frame_size - REQUEST_HEADER_SIZE);
+	remote->frame_room = frame_size - REQUEST_HEADER_SIZE;
+	remote->transfer_size = MIN(transfer_size, remote->frame_room);
+	remote->piece_count_max = MIN(remote->frame_room / PIECE_SIZE_MIN, (uint64_t)IOV_MAX);
+	remote->piece_count_max = MIN(remote->piece_count_max, element_count - REQUEST_ELEMENTS);
 	window_init(&remote->window, operation_count, memory_size);
 	return 0;
 }

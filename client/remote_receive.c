@@ -5,6 +5,7 @@
  * have the shape of the operation's result, ends the connection.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "client/remote.h"
 
@@ -42,29 +43,38 @@ static int read_response(const struct rpc_message *message, uint32_t opcode,
 	return 0;
 }
 
+/* Whether the daemon has still to answer. What threads do it was not asked. */
+static bool is_awaited(const struct slot *slot)
+{
+	return slot_is_with_driver(slot) && slot->stash_kind != REMOTE_STASH_SHOT_LAST;
+}
+
 static int end_operation(struct remote *remote, const struct rpc_message *message)
 {
 	struct slots *slots = &remote->base.slots;
 	struct slot *slot =
 		message->msgid < slots_count(slots) ? slots_at(slots, message->msgid) : NULL;
-	struct codec_result result = {0};
-	enum op_result kind;
+	struct proactor_address address = {0};
+	struct codec_result result;
+	uint32_t opcode;
 
-	if (!slot || slot->state != SLOT_IN_FLIGHT || slot->marks & SLOT_HELD)
+	if (!slot || slot->state != SLOT_IN_FLIGHT || slot->marks & SLOT_HELD || !is_awaited(slot))
 		return -EBADMSG;
-	kind = op_table[slot->opcode].result;
-	if (kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT) {
-		result.data = slot->space.data;
-		result.size = slot->space.size;
-	} else if (kind == OP_RESULT_ACCEPTED) {
-		result.address = slot->address;
-	} else if (kind == OP_RESULT_STAT) {
-		result.stat = slot->stat;
-	}
-	if (read_response(message, slot->opcode, &result) < 0)
+	opcode = remote_selects(slot) ? remote_select_opcode(slot) : slot->opcode;
+	remote_room_of(remote, slot, &result);
+	if (op_table[opcode].result == OP_RESULT_MESSAGE)
+		result.address = &address;
+	if (read_response(message, opcode, &result) < 0)
 		return -EBADMSG;
-	window_leave(&remote->window, window_cost(remote_data_size(slot)));
-	driver_end(&remote->base, slot, result.result);
+	remote_fill_message(slot, &result, &address);
+	remote_end_loan(remote, slot);
+	window_leave(&remote->window, window_cost(remote_data_size(remote, slot)));
+	if (remote_shoots(slot))
+		return remote_shoot(remote, slot, result.result, /* is_last= */ true);
+	if (remote_selects(slot))
+		remote_select_answered(remote, slot, result.result);
+	else
+		driver_end(&remote->base, slot, result.result);
 	return 0;
 }
 
@@ -82,6 +92,14 @@ static int end_control(struct remote *remote, const struct rpc_message *message)
 	return 0;
 }
 
+static bool is_completion(const struct rpc_message *message)
+{
+	static const char name[] = "completion";
+
+	return message->method_size == sizeof(name) - 1 &&
+		memcmp(message->method, name, sizeof(name) - 1) == 0;
+}
+
 static int take_message(struct remote *remote, const uint8_t *frame, size_t size)
 {
 	struct rpc_message message;
@@ -90,7 +108,8 @@ static int take_message(struct remote *remote, const uint8_t *frame, size_t size
 	if (rpc_parse(frame, size, &message, &reason) < 0 || message.type == RPC_REQUEST)
 		return -EBADMSG;
 	if (message.type == RPC_NOTIFICATION)
-		return 0; /* "closed" among them, after which the connection ends by itself */
+		/* "closed" may come as well, after which the connection ends by itself */
+		return is_completion(&message) ? remote_take_shot(remote, &message) : 0;
 	return message.msgid & REMOTE_CONTROL_MSGID ? end_control(remote, &message)
 						    : end_operation(remote, &message);
 }

@@ -37,11 +37,16 @@ int remote_send_attach(struct remote *remote, uint32_t msgid, int fd)
 	return remote_finish_request(remote, &pack);
 }
 
-size_t remote_data_size(const struct slot *slot)
+size_t remote_data_size(const struct remote *remote, const struct slot *slot)
 {
 	enum op_result kind = op_table[slot->opcode].result;
 
-	return kind == OP_RESULT_BYTES || kind == OP_RESULT_COUNT ? slot->space.size : 0;
+	if (remote_selects(slot))
+		return remote_select_size(remote, slot);
+	/* what splice moves does not come by here */
+	if (slot->opcode == PROACTOR_SPLICE)
+		return 0;
+	return codec_result_has_bytes(kind) || kind == OP_RESULT_COUNT ? slot->space.size : 0;
 }
 
 static void pack_request(struct pack *pack, const struct proactor_op *op, const struct slot *slot,
@@ -73,7 +78,7 @@ static int hold(struct remote *remote, const struct proactor_op *op, struct slot
 
 int remote_send(struct remote *remote, const struct proactor_op *op, struct slot *slot, int fd)
 {
-	uint64_t cost = window_cost(remote_data_size(slot));
+	uint64_t cost = window_cost(remote_data_size(remote, slot));
 	struct pack pack = pack_into(&remote->connection.out);
 
 	if (!window_admits(&remote->window, cost))

@@ -25,7 +25,15 @@ void loop_push(struct loop *loop, struct task *task, struct proactor_op *op)
 	r = proactor_push(loop->proactor, op, &task->key, &ready);
 	if (r == PROACTOR_PENDING)
 		return;
-	task->ready_result = r == PROACTOR_READY ? ready.result : r;
+	task->pending = false;
+	loop_post(loop, task, r == PROACTOR_READY ? ready.result : r);
+}
+
+void loop_post(struct loop *loop, struct task *task, int64_t result)
+{
+	assert(!task->pending);
+	task->pending = true;
+	task->ready_result = result;
 	list_append(&loop->ready, &task->ready_link);
 }
 
@@ -65,10 +73,11 @@ void loop_close_fd(struct loop *loop, int fd)
 		loop_close(loop, file);
 }
 
-static void complete(struct task *task, int64_t result)
+static void complete(struct task *task, int64_t result, bool more)
 {
 	assert(task->pending);
-	task->pending = false;
+	task->pending = more;
+	task->more = more;
 	task->complete(task, result);
 }
 
@@ -81,7 +90,7 @@ static void complete_ready(struct loop *loop)
 	while ((link = list_pop(&now))) {
 		struct task *task = list_entry(link, struct task, ready_link);
 
-		complete(task, task->ready_result);
+		complete(task, task->ready_result, /* more= */ false);
 	}
 }
 
@@ -103,7 +112,8 @@ int loop_turn(struct loop *loop, bool may_block)
 
 		assert(r == 0);
 		if (completion.context)
-			complete(completion.context, completion.result);
+			complete(completion.context, completion.result,
+				completion.flags & PROACTOR_MORE);
 		else
 			loop->closing_count--;
 	}

@@ -7,23 +7,37 @@
  */
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include "daemon/session.h"
 #include "proto/rpc.h"
+
+enum { OPERATION_FILES_MAX = 2 };
 
 struct operation {
 	struct task task;
 	struct map_node node; /* of session->operations_by_msgid, by msgid */
 	struct list link;     /* of session->operations */
 	struct session *session;
-	struct file *file;   /* that it acts on, or NULL */
+	struct file *files[OPERATION_FILES_MAX]; /* that it acts on */
+	unsigned file_count;
 	struct chunk *chunk; /* its data, or NULL */
 	bool file_charged;   /* it may make a file, and that is paid for */
+	bool multishot;      /* see shots.h */
+	bool cancelled;
+	int64_t events;          /* of a multishot poll, to be reported when there is room */
+	struct list paused_link; /* of server->paused, or unlinked */
 	struct proactor_op op;
 	union {
-		struct proactor_address address;
 		struct statx stat;
+		struct {
+			struct proactor_address address;
+			/* of recvmsg and sendmsg; all in one piece, named by @address */
+			struct msghdr message;
+			struct iovec piece;
+		};
 	};
 };
 
@@ -36,9 +50,6 @@ enum operation_start {
 /* Starts what @message asks for, a call of @info's operation. */
 enum operation_start operation_start(struct session *session, const struct op_info *info,
 	const struct rpc_message *message, struct rpc_error *error);
-
-/* The path that it names, or NULL. */
-const char *operation_path(const struct operation *operation);
 
 /*
  * Asks for the operation of that msgid to end. False: there is none. A close cannot be stopped, and

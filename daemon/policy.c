@@ -2,6 +2,7 @@
 #include "daemon/policy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -67,6 +68,7 @@ bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *e
 }
 
 /*
+ * An io_uring has a flag of its own for splice, with which the descriptor is one of the daemon's.
  * MSG_TRUNC gives a size beyond the memory, MSG_ZEROCOPY reads the memory after the operation has
  * ended; what is not known here might do either.
  */
@@ -74,20 +76,44 @@ enum {
 	RECV_FLAGS = MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT | MSG_OOB,
 	SEND_FLAGS = MSG_OOB | MSG_DONTROUTE | MSG_DONTWAIT | MSG_EOR | MSG_MORE | MSG_CONFIRM |
 		MSG_NOSIGNAL,
+	SPLICE_FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE,
 };
+
+static uint32_t unsafe_flags(const struct proactor_op *op)
+{
+	switch (op->opcode) {
+	case PROACTOR_RECV:
+		/* what is only looked at would come again and again */
+		return op->recv.flags &
+			~(uint32_t)(op->flags & PROACTOR_MULTISHOT ? RECV_FLAGS & ~MSG_PEEK
+								   : RECV_FLAGS);
+	case PROACTOR_SEND: return op->send.flags & ~(uint32_t)SEND_FLAGS;
+	case PROACTOR_RECVFROM: return op->recvfrom.flags & ~(uint32_t)RECV_FLAGS;
+	case PROACTOR_RECVMSG: return op->recvmsg.flags & ~(uint32_t)RECV_FLAGS;
+	case PROACTOR_SENDTO: return op->sendto.flags & ~(uint32_t)SEND_FLAGS;
+	case PROACTOR_SENDMSG: return op->sendmsg.flags & ~(uint32_t)SEND_FLAGS;
+	case PROACTOR_SPLICE: return op->splice.flags & ~(uint32_t)SPLICE_FLAGS;
+	default: return 0;
+	}
+}
 
 static bool flags_are_safe(const struct proactor_op *op, struct rpc_error *error)
 {
-	uint32_t unsafe = 0;
+	uint32_t unsafe = unsafe_flags(op);
 
-	if (op->opcode == PROACTOR_RECV)
-		unsafe = op->recv.flags & ~(uint32_t)RECV_FLAGS;
-	else if (op->opcode == PROACTOR_SEND)
-		unsafe = op->send.flags & ~(uint32_t)SEND_FLAGS;
 	if (unsafe == 0)
 		return true;
 	rpc_error_set(error, EINVAL, "%s: the flags 0x%x are not taken", op_table[op->opcode].name,
 		unsafe);
+	return false;
+}
+
+/* Whether it names something by a path. Only stat acts on the file itself where that is empty. */
+static bool looks_up(const struct proactor_op *op)
+{
+	for (const struct op_param *param = op_table[op->opcode].params; param->name; param++)
+		if (param->kind == OP_KIND_PATH)
+			return op->opcode != PROACTOR_STAT || *op->stat.path;
 	return false;
 }
 
@@ -102,34 +128,46 @@ static bool is_privileged_port(const struct proactor_address *address)
 	return port != 0 && ntohs(port) < IPPORT_RESERVED;
 }
 
+/* The address that it names a socket by, or NULL. */
+static const struct sockaddr *address_of(const struct proactor_op *op)
+{
+	switch (op->opcode) {
+	case PROACTOR_BIND: return &op->bind.address->any;
+	case PROACTOR_CONNECT: return &op->connect.address->any;
+	case PROACTOR_SENDTO: return &op->sendto.address->any;
+	case PROACTOR_SENDMSG: return op->sendmsg.message->msg_name;
+	default: return NULL;
+	}
+}
+
+static bool refuse_path(const struct proactor_op *op, const char *more, struct rpc_error *error)
+{
+	rpc_error_set(error, EACCES, "%s: paths are for the daemon's own user; do it yourself%s",
+		op_table[op->opcode].name, more);
+	return false;
+}
+
 bool policy_allows(const struct session *session, const struct proactor_op *op,
 	struct rpc_error *error)
 {
+	const struct sockaddr *address = address_of(op);
+
 	if (!flags_are_safe(op, error))
 		return false;
 	if (session->trusted)
 		return true;
+	if (looks_up(op))
+		return refuse_path(op, ", and attach what is open", error);
+	if (address && address->sa_family == AF_UNIX)
+		return refuse_path(op, "", error);
 	switch (op->opcode) {
-	case PROACTOR_OPEN:
-		return refuse(error,
-			"open: paths are for the daemon's own user; open it yourself and attach it");
-	case PROACTOR_STAT:
-		return !*op->stat.path ||
-			refuse(error, "stat: paths are for the daemon's own user; attach the file");
 	case PROACTOR_SOCKET:
 		return refuse(error,
 			"socket: is for the daemon's own user; make it yourself and attach it");
 	case PROACTOR_BIND:
-		if (op->bind.address->any.sa_family == AF_UNIX)
-			return refuse(error,
-				"bind: paths are for the daemon's own user; bind it yourself");
 		return !is_privileged_port(op->bind.address) ||
 			refuse(error,
 				"bind: ports below 1024 are for the daemon's own user; bind it yourself");
-	case PROACTOR_CONNECT:
-		return op->connect.address->any.sa_family != AF_UNIX ||
-			refuse(error,
-				"connect: paths are for the daemon's own user; connect it yourself");
 	default: return true;
 	}
 }

@@ -23,7 +23,8 @@ bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *e
  * Whether @session may do @op, as decoded. False: @error says why not.
  *
  * For everybody: the flags of recv and send are those under which the kernel writes and reads no
- * more than the memory that it is given, and no longer than the operation lasts.
+ * more than the memory that it is given, and no longer than the operation lasts; those of splice
+ * leave descriptors what they are.
  */
 bool policy_allows(const struct session *session, const struct proactor_op *op,
 	struct rpc_error *error);

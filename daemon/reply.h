@@ -19,5 +19,8 @@ void reply_nil(struct session *session, uint32_t msgid);
 /* As reply_end(), with a descriptor that rides on it and is closed when it has gone. */
 void reply_end_with_fd(struct session *session, struct pack *pack, int fd);
 
+/* A result of @operation, which goes on. Data moves from its chunk to the outbox. */
+void reply_shot(struct operation *operation, int64_t result);
+
 /* How @operation ended. Data moves from its chunk to the outbox. */
 void reply_operation(struct operation *operation, int64_t result);

@@ -47,6 +47,7 @@ struct server {
 	struct list dirty;   /* sessions with something to send */
 	struct list stalled; /* sessions that are not read from until there is room */
 	struct list waiting; /* sessions with calls that wait for their next turn */
+	struct list paused;  /* operations whose next shot waits for room */
 	bool room_made;      /* something was released since the stalled ones were tried */
 
 	int64_t listener;                /* file; -1: closed */

@@ -7,12 +7,20 @@
 #include "proto/address.h"
 #include "proto/codec_stat.h"
 
+/* Of a message that was received: what its reader may learn. */
+#define MESSAGE_FLAGS ((uint32_t)(MSG_EOR | MSG_TRUNC | MSG_CTRUNC | MSG_OOB))
+
 /* ---- names ---- */
 
 const char *codec_param_name(const struct op_param *param)
 {
 	/* memory to fill is the caller's; what the other side must know is its size */
-	return param->kind == OP_KIND_SPACE ? "size" : param->name;
+	switch (param->kind) {
+	case OP_KIND_SPACE:
+	case OP_KIND_MESSAGE_SPACE: return "size";
+	case OP_KIND_SPACES: return "sizes";
+	default: return param->name;
+	}
 }
 
 const char *codec_param_type(const struct op_param *param)
@@ -29,10 +37,11 @@ const char *codec_param_type(const struct op_param *param)
 		[OP_KIND_DURATION] = "nanoseconds",
 		[OP_KIND_ADDRESS] = "address",
 		[OP_KIND_LENGTH] = "size",
-		[OP_KIND_SPACES] = "[size, …]",
-		[OP_KIND_PIECES] = "[bytes, …]",
+		[OP_KIND_SPACES] = "sizes",
+		[OP_KIND_PIECES] = "pieces",
 		[OP_KIND_MESSAGE_SPACE] = "size",
-		[OP_KIND_MESSAGE_DATA] = "[bytes, …]",
+		[OP_KIND_MESSAGE_DATA] = "message",
+		[OP_KIND_MULTISHOT] = "boolean",
 	};
 
 	return types[param->kind];
@@ -48,8 +57,8 @@ const char *codec_result_type(enum op_result result)
 		[OP_RESULT_ACCEPTED] = "[file, address]",
 		[OP_RESULT_EVENTS] = "unsigned",
 		[OP_RESULT_STAT] = "stat",
-		[OP_RESULT_DATAGRAM] = "[bytes, address]",
-		[OP_RESULT_MESSAGE] = "[bytes, address, flags]",
+		[OP_RESULT_DATAGRAM] = "[bytes, address or nil]",
+		[OP_RESULT_MESSAGE] = "[bytes, address or nil, flags]",
 		[OP_RESULT_VALUE] = "integer",
 	};
 
@@ -87,9 +96,23 @@ static void set_memory(void *field, const void *data, size_t size)
 	memcpy((uint8_t *)field + sizeof(data), &size, sizeof(size));
 }
 
+/* One of the flags of the operation. */
+static void set_multishot(void *field, bool multishot)
+{
+	*(uint32_t *)field &= ~(uint32_t)PROACTOR_MULTISHOT;
+	if (multishot)
+		*(uint32_t *)field |= PROACTOR_MULTISHOT;
+}
+
+static bool is_multishot(const void *field)
+{
+	return *(const uint32_t *)field & PROACTOR_MULTISHOT;
+}
+
 static void set_fallback(void *field, const struct op_param *param)
 {
 	switch (param->kind) {
+	case OP_KIND_MULTISHOT: set_multishot(field, false); break;
 	case OP_KIND_INT: *(int32_t *)field = (int32_t)param->fallback; break;
 	case OP_KIND_UINT: *(uint32_t *)field = (uint32_t)param->fallback; break;
 	case OP_KIND_PATH: *(const char **)field = ""; break;
@@ -100,14 +123,17 @@ static void set_fallback(void *field, const struct op_param *param)
 static const char *read_path(const struct value *value, void *field, struct codec_scratch *scratch)
 {
 	size_t size = value->token.body_size;
+	char *path;
 
 	if (!value_is_bytes(value))
 		return "a path: str or bin";
-	if (size >= sizeof(scratch->path) || memchr(value->body, '\0', size))
+	if (size >= PATH_MAX || memchr(value->body, '\0', size))
 		return "a path of at most 4095 bytes without NUL";
-	memcpy(scratch->path, value->body, size);
-	scratch->path[size] = '\0';
-	*(const char **)field = scratch->path;
+	assert(scratch->path_count < CODEC_PATHS_MAX);
+	path = scratch->paths[scratch->path_count++];
+	memcpy(path, value->body, size);
+	path[size] = '\0';
+	*(const char **)field = path;
 	return NULL;
 }
 
@@ -135,6 +161,10 @@ static const char *read_integer(const struct value *value, const struct op_param
 		if (!value_int(value, 0, INT64_MAX, &number))
 			return "a number of nanoseconds";
 		break;
+	case OP_KIND_LENGTH:
+		if (!value_int(value, 0, INT64_MAX, &number))
+			return "a number of bytes";
+		break;
 	default:
 		if (!value_int(value, 0, INT64_MAX, &number))
 			return "a file: an integer from open, accept, socket or attach";
@@ -144,22 +174,120 @@ static const char *read_integer(const struct value *value, const struct op_param
 	return NULL;
 }
 
+/* Several sizes, or pieces of bytes, to @scratch; @field is the array and the count after it. */
+static const char *read_pieces(struct reader *reader, enum op_kind kind, void *field,
+	struct codec_scratch *scratch)
+{
+	const char *wanted = kind == OP_KIND_SPACES
+		? "an array of at most 1024 sizes, in all less than 2^63"
+		: "an array of at most 1024 pieces of bytes: bin or str";
+	int64_t size, sum = 0;
+	uint32_t count;
+
+	if (reader_array(reader, &count) < 0 || count > IOV_MAX)
+		return wanted;
+	for (uint32_t i = 0; i < count; i++) {
+		struct iovec *piece = &scratch->pieces[i];
+		const uint8_t *bytes;
+
+		*piece = (struct iovec){0};
+		if (kind == OP_KIND_SPACES) {
+			if (reader_int(reader, 0, INT64_MAX, &size) < 0 ||
+				__builtin_add_overflow(sum, size, &sum))
+				return wanted;
+			piece->iov_len = (size_t)size;
+			continue;
+		}
+		if (reader_bytes(reader, &bytes, &piece->iov_len) < 0)
+			return wanted;
+		piece->iov_base = (void *)(uintptr_t)bytes;
+	}
+	set_memory(field, scratch->pieces, count);
+	return NULL;
+}
+
+/* [pieces, address or nil]; the address may be left out. */
+static const char *read_message(struct reader *reader, void *field, struct codec_scratch *scratch)
+{
+	struct {
+		struct iovec *pieces;
+		size_t count;
+	} memory;
+	struct reader ahead;
+	struct value value;
+	const char *wanted;
+	uint32_t count;
+
+	if (reader_array(reader, &count) < 0 || count < 1 || count > 2)
+		return "[pieces, address or nil]";
+	wanted = read_pieces(reader, OP_KIND_PIECES, &memory, scratch);
+	if (wanted)
+		return wanted;
+	scratch->message = (struct msghdr){.msg_iov = memory.pieces, .msg_iovlen = memory.count};
+	*(struct msghdr **)field = &scratch->message;
+	ahead = *reader;
+	if (count == 2 && reader_next(&ahead, &value) == 0 && value.token.type == TOKEN_NIL) {
+		*reader = ahead;
+	} else if (count == 2) {
+		if (address_read(reader, &scratch->address, &wanted) < 0)
+			return wanted;
+		scratch->message.msg_name = &scratch->address.storage;
+		scratch->message.msg_namelen = scratch->address.size;
+	}
+	return NULL;
+}
+
+/* Reads a parameter that is more than one value. False: it is none of those. */
+static bool read_compound(struct reader *reader, const struct op_param *param, void *field,
+	struct codec_scratch *scratch, const char **ret_wanted)
+{
+	const char *wanted;
+
+	switch (param->kind) {
+	case OP_KIND_ADDRESS:
+		*(const struct proactor_address **)field = &scratch->address;
+		*ret_wanted = address_read(reader, &scratch->address, &wanted) < 0 ? wanted : NULL;
+		return true;
+	case OP_KIND_SPACES:
+	case OP_KIND_PIECES:
+		*ret_wanted = read_pieces(reader, param->kind, field, scratch);
+		return true;
+	case OP_KIND_MESSAGE_DATA: *ret_wanted = read_message(reader, field, scratch); return true;
+	default: return false;
+	}
+}
+
+static const char *read_space(const struct value *value, enum op_kind kind, void *field,
+	struct codec_scratch *scratch)
+{
+	int64_t size;
+
+	if (!value_int(value, 0, INT64_MAX, &size))
+		return "a size in bytes";
+	if (kind == OP_KIND_SPACE) {
+		set_memory(field, NULL, (size_t)size);
+		return NULL;
+	}
+	scratch->pieces[0] = (struct iovec){.iov_len = (size_t)size};
+	scratch->message = (struct msghdr){.msg_iov = scratch->pieces, .msg_iovlen = 1};
+	*(struct msghdr **)field = &scratch->message;
+	return NULL;
+}
+
 /* Reads one parameter. NULL, or what it wants. */
 static const char *read_param(struct reader *reader, const struct op_param *param, void *field,
 	struct codec_scratch *scratch)
 {
 	const char *wanted;
 	struct value value;
-	int64_t number;
 
-	if (param->kind == OP_KIND_ADDRESS) {
-		*(const struct proactor_address **)field = &scratch->address;
-		return address_read(reader, &scratch->address, &wanted) < 0 ? wanted : NULL;
-	}
+	if (read_compound(reader, param, field, scratch, &wanted))
+		return wanted;
 	if (reader_next(reader, &value) < 0)
 		return "a value";
-	if (value.token.type == TOKEN_NIL && param->kind == OP_KIND_DIR) {
-		*(int64_t *)field = PROACTOR_CWD;
+	if (value.token.type == TOKEN_NIL &&
+		(param->kind == OP_KIND_DIR || param->kind == OP_KIND_OFFSET)) {
+		*(int64_t *)field = param->kind == OP_KIND_DIR ? PROACTOR_CWD : PROACTOR_CURRENT;
 		return NULL;
 	}
 	if (value.token.type == TOKEN_NIL && param->optional) {
@@ -169,9 +297,11 @@ static const char *read_param(struct reader *reader, const struct op_param *para
 	switch (param->kind) {
 	case OP_KIND_PATH: return read_path(&value, field, scratch);
 	case OP_KIND_SPACE:
-		if (!value_int(&value, 0, INT64_MAX, &number))
-			return "a size in bytes";
-		set_memory(field, NULL, (size_t)number);
+	case OP_KIND_MESSAGE_SPACE: return read_space(&value, param->kind, field, scratch);
+	case OP_KIND_MULTISHOT:
+		if (value.token.type != TOKEN_BOOL)
+			return "true or false";
+		set_multishot(field, value.token.boolean);
 		return NULL;
 	case OP_KIND_DATA:
 		if (!value_is_bytes(&value))
@@ -196,6 +326,7 @@ bool codec_read_params(const struct op_info *info, struct reader params, uint32_
 {
 	uint32_t index = 0, count_max, count_min;
 
+	scratch->path_count = 0;
 	codec_param_counts(info, &count_max, &count_min);
 	if (!rpc_check_count(info->name, count_min, count_max, count, name_at(info, count), error))
 		return false;
@@ -220,6 +351,26 @@ bool codec_read_params(const struct op_info *info, struct reader params, uint32_
 
 /* ---- parameters, out ---- */
 
+static void pack_maybe_address(struct pack *pack, const struct proactor_address *address)
+{
+	if (address->size > 0)
+		address_pack(pack, address);
+	else
+		pack_nil(pack);
+}
+
+/* Whom a message names; its size is 0 where that is nobody. */
+static void address_of(const struct msghdr *message, struct proactor_address *ret_address)
+{
+	size_t size = message->msg_name
+		? MIN((size_t)message->msg_namelen, sizeof(ret_address->storage))
+		: 0;
+
+	*ret_address = (struct proactor_address){.size = (socklen_t)size};
+	if (size > 0)
+		memcpy(&ret_address->storage, message->msg_name, size);
+}
+
 static int64_t number_of(const void *field, enum op_kind kind)
 {
 	switch (kind) {
@@ -235,27 +386,73 @@ static bool has_fallback(const struct proactor_op *op, const struct op_param *pa
 
 	if (!param->optional)
 		return false;
+	if (param->kind == OP_KIND_MULTISHOT)
+		return !is_multishot(field);
 	if (param->kind == OP_KIND_PATH)
 		return **(const char *const *)field == '\0';
 	return number_of(field, param->kind) == param->fallback;
 }
 
+static size_t sum_of(const struct iovec *pieces, size_t count)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += pieces[i].iov_len;
+	return sum;
+}
+
+/* How it is divided means nothing to a socket, so that one piece will do. */
+static void pack_message(struct pack *pack, const struct msghdr *message)
+{
+	struct proactor_address address;
+
+	pack_array(pack, 2);
+	pack_array(pack, 1);
+	pack_bin_header(pack, sum_of(message->msg_iov, message->msg_iovlen));
+	for (size_t i = 0; i < message->msg_iovlen; i++)
+		pack_body(pack, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
+	address_of(message, &address);
+	pack_maybe_address(pack, &address);
+}
+
+/* Memory, or several pieces of it: a pointer, and a size or a count after it. */
+static void pack_memory(struct pack *pack, enum op_kind kind, const void *field)
+{
+	bool is_space = kind == OP_KIND_SPACE || kind == OP_KIND_SPACES;
+	struct iovec single, *pieces = &single;
+	size_t count = 1;
+
+	memcpy(&single, field, sizeof(single));
+	if (kind == OP_KIND_SPACES || kind == OP_KIND_PIECES) {
+		pieces = single.iov_base;
+		count = single.iov_len;
+		pack_array(pack, count);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (is_space)
+			pack_uint(pack, pieces[i].iov_len);
+		else
+			pack_bin(pack, pieces[i].iov_base, pieces[i].iov_len);
+	}
+}
+
 static void pack_param(struct pack *pack, const struct op_param *param, const void *field)
 {
-	const void *data;
-	size_t size;
+	const struct msghdr *message;
 
 	switch (param->kind) {
 	case OP_KIND_PATH: pack_str(pack, *(const char *const *)field); break;
 	case OP_KIND_SPACE:
 	case OP_KIND_DATA:
-		memcpy(&data, field, sizeof(data));
-		memcpy(&size, (const uint8_t *)field + sizeof(data), sizeof(size));
-		if (param->kind == OP_KIND_SPACE)
-			pack_uint(pack, size);
-		else
-			pack_bin(pack, data, size);
+	case OP_KIND_SPACES:
+	case OP_KIND_PIECES: pack_memory(pack, param->kind, field); break;
+	case OP_KIND_MULTISHOT: pack_bool(pack, is_multishot(field)); break;
+	case OP_KIND_MESSAGE_SPACE:
+		message = *(const struct msghdr *const *)field;
+		pack_uint(pack, sum_of(message->msg_iov, message->msg_iovlen));
 		break;
+	case OP_KIND_MESSAGE_DATA: pack_message(pack, *(const struct msghdr *const *)field); break;
 	case OP_KIND_DURATION:
 		/* what is over 292 years is as good as 292 years */
 		pack_uint(pack, MIN(*(const uint64_t *)field, (uint64_t)INT64_MAX));
@@ -303,6 +500,11 @@ void codec_pack_result(struct pack *pack, const struct proactor_op *op, int64_t 
 	switch (op_table[op->opcode].result) {
 	case OP_RESULT_NOTHING: pack_nil(pack); break;
 	case OP_RESULT_BYTES: pack_bin_header(pack, (size_t)result); break;
+	case OP_RESULT_DATAGRAM:
+	case OP_RESULT_MESSAGE:
+		pack_array(pack, op_table[op->opcode].result == OP_RESULT_MESSAGE ? 3 : 2);
+		pack_bin_header(pack, (size_t)result);
+		break;
 	case OP_RESULT_ACCEPTED:
 		pack_array(pack, 2);
 		pack_int(pack, result);
@@ -313,24 +515,70 @@ void codec_pack_result(struct pack *pack, const struct proactor_op *op, int64_t 
 	}
 }
 
+bool codec_result_has_bytes(enum op_result result)
+{
+	return result == OP_RESULT_BYTES || result == OP_RESULT_DATAGRAM ||
+		result == OP_RESULT_MESSAGE;
+}
+
+void codec_pack_trailer(struct pack *pack, const struct proactor_op *op)
+{
+	const struct msghdr *message = op->recvmsg.message;
+	struct proactor_address address;
+
+	switch (op_table[op->opcode].result) {
+	case OP_RESULT_DATAGRAM: pack_maybe_address(pack, op->recvfrom.address); break;
+	case OP_RESULT_MESSAGE:
+		address_of(message, &address);
+		pack_maybe_address(pack, &address);
+		pack_uint(pack, (uint32_t)message->msg_flags & MESSAGE_FLAGS);
+		break;
+	default: break;
+	}
+}
+
+/*
+ * An address of a family that has no form on the wire leaves the caller with an empty one, as nil
+ * does. What is not even a value is found by who reads on.
+ */
+static void read_address(struct reader *reader, struct proactor_address *ret_address)
+{
+	struct reader ahead = *reader;
+	const char *wanted;
+
+	(void)reader_skip(reader);
+	if (ret_address && address_read(&ahead, ret_address, &wanted) < 0)
+		*ret_address = (struct proactor_address){0};
+}
+
 static int read_accepted(struct reader *reader, struct codec_result *result)
 {
-	struct proactor_address address;
-	const char *wanted;
 	uint32_t count;
 
 	if (reader_array(reader, &count) < 0 || count != 2 ||
 		reader_int(reader, 0, INT64_MAX, &result->result) < 0)
 		return -EBADMSG;
-	if (!result->address)
-		return 0;
-	/*
-	 * an address of a family that has no form on the wire leaves the caller with an empty one
-	 */
-	if (address_read(reader, &address, &wanted) < 0)
-		address = (struct proactor_address){0};
-	*result->address = address;
+	read_address(reader, result->address);
 	return 0;
+}
+
+/* @size bytes, no more than there is room for. */
+static void spread(const uint8_t *bytes, size_t size, const struct codec_result *result)
+{
+	const struct iovec *piece = result->pieces;
+
+	if (!piece) {
+		memcpy(result->data, bytes, size);
+		return;
+	}
+	for (; size > 0; piece++) {
+		size_t part = MIN(size, piece->iov_len);
+
+		if (part > 0)
+			memcpy(piece->iov_base, bytes, part);
+		bytes += part;
+		size -= part;
+	}
 }
 
 static int read_bytes(struct reader *reader, struct codec_result *result)
@@ -341,8 +589,25 @@ static int read_bytes(struct reader *reader, struct codec_result *result)
 	if (reader_bytes(reader, &bytes, &size) < 0 || size > result->size)
 		return -EBADMSG;
 	if (size > 0)
-		memcpy(result->data, bytes, size);
+		spread(bytes, size, result);
 	result->result = (int64_t)size;
+	return 0;
+}
+
+/* [bytes, address or nil], and for a message its flags. */
+static int read_message_result(struct reader *reader, uint32_t expected_count,
+	struct codec_result *result)
+{
+	uint64_t flags = 0;
+	uint32_t count;
+
+	if (reader_array(reader, &count) < 0 || count != expected_count ||
+		read_bytes(reader, result) < 0)
+		return -EBADMSG;
+	read_address(reader, result->address);
+	if (count == 3 && reader_uint(reader, INT32_MAX, &flags) < 0)
+		return -EBADMSG;
+	result->message_flags = (uint32_t)flags;
 	return 0;
 }
 
@@ -353,6 +618,8 @@ int codec_read_result(uint32_t opcode, struct reader reader, struct codec_result
 	case OP_RESULT_NOTHING: return 0;
 	case OP_RESULT_BYTES: return read_bytes(&reader, result);
 	case OP_RESULT_ACCEPTED: return read_accepted(&reader, result);
+	case OP_RESULT_DATAGRAM: return read_message_result(&reader, 2, result);
+	case OP_RESULT_MESSAGE: return read_message_result(&reader, 3, result);
 	case OP_RESULT_STAT: return codec_stat_read(&reader, result->stat);
 	case OP_RESULT_COUNT:
 		return reader_int(&reader, 0, (int64_t)result->size, &result->result) < 0 ? -EBADMSG

@@ -11,24 +11,36 @@
  */
 #pragma once
 
-#include <linux/limits.h>
+#include <limits.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include "driver/op.h"
 #include "proto/rpc.h"
 
+enum { CODEC_PATHS_MAX = 2 };
+
+/* What follows the bytes of a result at most: the largest address, and a number. */
+enum { CODEC_TRAILER_MAX = 192 };
+
 /* Where decoded parameters rest that the operation points to. */
 struct codec_scratch {
-	char path[PATH_MAX];
+	char paths[CODEC_PATHS_MAX][PATH_MAX];
+	unsigned path_count;
 	struct proactor_address address;
+	struct msghdr message;
+	struct iovec pieces[IOV_MAX];
 };
 
 /* What a success brought besides the number; where NULL, it is read over. */
 struct codec_result {
 	int64_t result;
-	void *data; /* room for @size bytes */
+	void *data; /* room for @size bytes, */
 	size_t size;
-	struct proactor_address *address;
+	const struct iovec *pieces;       /* or not NULL: pieces of so much, in place of @data */
+	struct proactor_address *address; /* size 0 where there was none */
+	uint32_t message_flags;
 	struct statx *stat;
 };
 
@@ -45,8 +57,8 @@ void codec_param_counts(const struct op_info *info, uint32_t *ret_count, uint32_
 
 /*
  * Reads @count parameters of @info's operation into @op, whose opcode is set. What it points to is
- * in @scratch or in the frame; SPACE gets its size only, and what is not on the wire is the
- * caller's. False: @error says which and what it wants.
+ * in @scratch or in the frame; SPACE and its like get their sizes only, and what is not on the wire
+ * is the caller's. False: @error says which and what it wants.
  */
 bool codec_read_params(const struct op_info *info, struct reader params, uint32_t count,
 	struct proactor_op *op, struct codec_scratch *scratch, struct rpc_error *error);
@@ -54,8 +66,17 @@ bool codec_read_params(const struct op_info *info, struct reader params, uint32_
 /* Packs the whole request for @op. Trailing parameters that have their default are left out. */
 void codec_pack_request(struct pack *pack, uint32_t msgid, const struct proactor_op *op);
 
-/* Packs the result of a success, but of BYTES only the bin's header: the bytes are to follow. */
+/*
+ * Packs the result of a success. Where that has bytes, only up to the bin's header: the bytes are
+ * to follow, then codec_pack_trailer().
+ */
 void codec_pack_result(struct pack *pack, const struct proactor_op *op, int64_t result);
+
+/* Whether the result of a success has bytes of the caller's buffer in it. */
+bool codec_result_has_bytes(enum op_result result);
+
+/* Packs what follows the bytes; for many results nothing. */
+void codec_pack_trailer(struct pack *pack, const struct proactor_op *op);
 
 /*
  * Reads the result of a success. @result has the room; its number is written. -EBADMSG: not what

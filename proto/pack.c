@@ -73,10 +73,15 @@ void pack_bin_header(struct pack *pack, size_t size)
 	msgpack_pack_bin(&packer, size);
 }
 
+void pack_body(struct pack *pack, const void *bytes, size_t size)
+{
+	(void)append(pack, bytes, size);
+}
+
 void pack_bin(struct pack *pack, const void *bytes, size_t size)
 {
 	pack_bin_header(pack, size);
-	(void)append(pack, bytes, size);
+	pack_body(pack, bytes, size);
 }
 
 void pack_array(struct pack *pack, size_t count)

@@ -27,6 +27,9 @@ void pack_str(struct pack *pack, const char *string);
 void pack_str_sized(struct pack *pack, const char *string, size_t size);
 void pack_bin(struct pack *pack, const void *bytes, size_t size);
 
+/* Bytes of a bin whose header is packed. */
+void pack_body(struct pack *pack, const void *bytes, size_t size);
+
 /* What follows: @size bytes, @count values, @count pairs. The caller packs them. */
 void pack_bin_header(struct pack *pack, size_t size);
 void pack_array(struct pack *pack, size_t count);

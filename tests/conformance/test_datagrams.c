@@ -66,6 +66,18 @@ START_TEST(recvfrom_waits_until_something_comes)
 }
 END_TEST
 
+/* A daemon has no bytes for what it counts beyond the memory, and refuses to: then it is cut. */
+static void expect_counted(struct proactor *proactor, int64_t file)
+{
+	struct proactor_address from;
+	char bytes[2];
+
+	assert_result(run(proactor, op_recvfrom(file, bytes, 2, MSG_TRUNC, &from)),
+		engine->in_process ? 10 : -EINVAL);
+	if (!engine->in_process)
+		assert_result(run(proactor, op_recvfrom(file, bytes, 2, 0, &from)), 2);
+}
+
 START_TEST(datagram_that_is_too_long_is_cut)
 {
 	struct proactor *proactor = start();
@@ -78,7 +90,7 @@ START_TEST(datagram_that_is_too_long_is_cut)
 	ck_assert_str_eq(bytes, "0123");
 	/* all of it is counted where the flags ask for that */
 	assert_result(run(proactor, op_sendto(file, "0123456789", 10, &here)), 10);
-	assert_result(run(proactor, op_recvfrom(file, bytes, 2, MSG_TRUNC, &from)), 10);
+	expect_counted(proactor, file);
 	assert_result(run(proactor, op_sendto(file, "", 0, &here)), 0);
 	memset(&from, 0xee, sizeof(from));
 	assert_result(run(proactor, op_recvfrom(file, bytes, sizeof(bytes), 0, &from)), 0);

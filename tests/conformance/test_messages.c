@@ -1,6 +1,7 @@
 /* Messages: recvmsg and sendmsg; in-process, what goes along with them. */
 #include "tests/conformance/conformance.h"
 
+#include <netinet/in.h>
 #include <sys/uio.h>
 
 /* A message of @count pieces, without a name. */
@@ -143,6 +144,83 @@ START_TEST(messages_say_why_they_cannot_and_raise_no_signal)
 }
 END_TEST
 
+START_TEST(message_is_as_long_as_its_pieces_are_many)
+{
+	enum { COUNT = 40 };
+	struct proactor *proactor = start();
+	char bytes[COUNT + 1] = "", other[COUNT + 1] = "";
+	struct iovec out[COUNT], in[COUNT];
+	struct msghdr sent = message_of(out, COUNT), received = message_of(in, COUNT);
+	int64_t files[2];
+
+	for (int i = 0; i < COUNT; i++) {
+		bytes[i] = (char)('0' + i);
+		out[i] = (struct iovec){&bytes[i], 1};
+		in[i] = (struct iovec){&other[COUNT - 1 - i], 1};
+	}
+	pair(proactor, SOCK_SEQPACKET, files);
+	assert_result(run(proactor, op_sendmsg(files[0], &sent, 0)), COUNT);
+	assert_result(run(proactor, op_recvmsg(files[1], &received, 0)), COUNT);
+	for (int i = 0; i < COUNT; i++)
+		ck_assert_int_eq(other[COUNT - 1 - i], bytes[i]);
+	close_pair(proactor, files);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(name_is_cut_to_its_room_and_in_its_whole_size)
+{
+	struct proactor *proactor = start();
+	struct proactor_address address = local_address(AF_INET);
+	/* as large as its whole size, since that is what a sanitizer takes for written */
+	char byte, name[sizeof(struct sockaddr_in)] = {0, 0, 0, 0x55, 0x55};
+	struct iovec out = text_piece("x"), in = {&byte, 1};
+	struct msghdr sent = message_of(&out, 1), received = message_of(&in, 1);
+	int fd = must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	int64_t file;
+
+	must(bind(fd, &address.any, address.size));
+	must(getsockname(fd, &address.any, &address.size));
+	file = attach(proactor, fd);
+	sent.msg_name = &address.storage;
+	sent.msg_namelen = address.size;
+	received.msg_name = name;
+	received.msg_namelen = 3;
+	assert_result(run(proactor, op_sendmsg(file, &sent, 0)), 1);
+	assert_result(run(proactor, op_recvmsg(file, &received, 0)), 1);
+	ck_assert_uint_eq(received.msg_namelen, address.size);
+	ck_assert_mem_eq(name, &address.storage, 3);
+	ck_assert_int_eq(name[3], 0x55);
+	ck_assert_int_eq(name[4], 0x55);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+/* ---- with the daemon: what goes along with a message does not go on the wire ---- */
+
+START_TEST(ancillary_data_is_not_taken_to_the_daemon)
+{
+	struct proactor *proactor = start();
+	char control[64], byte = 0;
+	struct iovec piece = {&byte, 1};
+	struct msghdr message = message_of(&piece, 1);
+	int64_t files[2];
+
+	message.msg_control = control;
+	message.msg_controllen = sizeof(control);
+	pair(proactor, SOCK_STREAM, files);
+	refuse(proactor, op_sendmsg(files[0], &message, 0), -EOPNOTSUPP);
+	refuse(proactor, op_recvmsg(files[0], &message, 0), -EOPNOTSUPP);
+	message.msg_controllen = 0;
+	assert_result(run(proactor, op_sendmsg(files[0], &message, 0)), 1);
+	message.msg_iovlen = 1025;
+	assert_result(run(proactor, op_sendmsg(files[0], &message, 0)), -EMSGSIZE);
+	close_pair(proactor, files);
+	stop(proactor);
+}
+END_TEST
+
 /* ---- in-process: ancillary data means something in one process only ---- */
 
 /* Room for one descriptor. */
@@ -248,10 +326,14 @@ void add_messages(Suite *suite)
 	suite_add(suite, message_goes_from_pieces_to_pieces);
 	suite_add(suite, message_says_from_whom_and_goes_to_whom);
 	suite_add(suite, message_that_is_too_long_is_cut_and_says_so);
+	suite_add(suite, message_is_as_long_as_its_pieces_are_many);
+	suite_add(suite, name_is_cut_to_its_room_and_in_its_whole_size);
 	suite_add(suite, recvmsg_waits_ends_and_can_be_cancelled);
 	suite_add(suite, messages_say_why_they_cannot_and_raise_no_signal);
-	if (!engine->in_process)
+	if (!engine->in_process) {
+		suite_add(suite, ancillary_data_is_not_taken_to_the_daemon);
 		return;
+	}
 	suite_add(suite, descriptor_goes_along_and_is_close_on_exec);
 	suite_add(suite, descriptor_for_which_there_is_no_room_is_closed);
 	suite_add(suite, message_at_a_bad_address_is_refused_by_the_kernel);

@@ -43,7 +43,9 @@ def paths_and_sockets_are_for_the_daemons_own_user():
         def act(client):
             expect_refused(client, ["open", None, path], ["open", None, path, os.O_RDWR | os.O_CREAT], ["stat", None, path],
                 ["stat", None, "/"], ["socket", socket.AF_INET, STREAM], ["socket", socket.AF_UNIX, STREAM],
-                ["socket", socket.AF_PACKET, socket.SOCK_RAW])
+                ["socket", socket.AF_PACKET, socket.SOCK_RAW], ["unlink", None, path], ["mkdir", None, path + "d"],
+                ["rename", None, path, None, path + "2"], ["link", None, path, None, path + "2"],
+                ["symlink", None, path + "s", path])
             assert client.call("ping") is None
 
         daemon.as_user(NOBODY, act)
@@ -59,7 +61,10 @@ def a_donated_directory_is_no_root_for_lookups():
             file = client.attach(directory)
             for path in ("public", "../..", "/etc/shadow", "."):
                 expect_refused(client, ["open", file, path], ["stat", file, path])
-            expect_refused(client, ["open", file, ""])
+                expect_refused(client, ["unlink", file, path], ["mkdir", file, path], ["rename", file, path, file, "new"],
+                    ["rename", None, "/etc/shadow", file, "new"], ["link", file, path, file, "new"],
+                    ["symlink", file, path, "target"])
+            expect_refused(client, ["open", file, ""], ["link", file, "", file, "new", 0x1000])
             assert client.call("stat", file, "")["ino"] == os.stat(daemon.files).st_ino
             assert client.call("stat", file)["ino"] == os.stat(daemon.files).st_ino
 
@@ -78,7 +83,8 @@ def names_of_sockets_are_not_looked_up_for_others():
                 local = socket.socket(socket.AF_UNIX, kind)
                 expect_error(EACCES, "attach", call=lambda: client.attach(local.fileno()))
             for path in (os.path.join(daemon.files, "s"), daemon.path, "\0abstract", "", "/run/s"):
-                expect_refused(client, ["bind", inet, ["unix", path]], ["connect", inet, ["unix", path]])
+                expect_refused(client, ["bind", inet, ["unix", path]], ["connect", inet, ["unix", path]],
+                    ["sendto", inet, b"x", ["unix", path]], ["sendmsg", inet, [[b"x"], ["unix", path]]])
             for port in (1, 80, 1023):
                 expect_refused(client, ["bind", inet, ["inet", "127.0.0.1", port]], ["bind", inet6, ["inet6", "::", port]])
             assert client.call("bind", inet, ["inet", "127.0.0.1", 0]) is None

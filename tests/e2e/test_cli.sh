@@ -190,6 +190,12 @@ check_call() {
 	check 'call takes @FILE' run 1 'EBADF' call write 99 "@$dir/bytes"
 	check 'call with a missing @FILE' run 1 'ENOENT' call write 99 "@$dir/missing"
 	check 'call with too large a number' run 76 'INVALID_PARAMS' call timeout 18446744073709551616
+	check 'call with two paths' run 0 '^null$' call symlink null "$dir/link" /nowhere
+	check 'call with sizes' run 1 'EBADF' call readv 99 '[1, 2]'
+	check 'call with pieces' run 1 'EBADF' call writev 99 '["text", {"base64":"AAEC"}]' null
+	check 'call with a message' run 1 'EBADF' call sendmsg 99 '[["text"], ["inet", "127.0.0.1", 9]]'
+	check 'call with pieces that are none' run 76 'pieces' call writev 99 '[1]'
+	check 'call with a boolean' run 1 'EBADF' call accept 99 true
 	check 'call with negative parameters' run 76 'INVALID_PARAMS' call timeout -1
 }
 

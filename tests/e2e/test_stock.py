@@ -150,8 +150,7 @@ def a_failed_operation_is_an_error_like_any_other():
 def an_unknown_method_is_answered():
     with Daemon() as daemon, daemon.client() as client:
         expect_error(METHOD_NOT_FOUND, "frobnicate", "describe", call=lambda: client.call("frobnicate", 1))
-        for local in ("recvmsg", "sendmsg"):
-            expect_error(METHOD_NOT_FOUND, local, call=lambda name=local: client.call(name, 1, 2))
+        expect_error(METHOD_NOT_FOUND, "call", call=lambda: client.call("call", 1, 2))
         expect_error(METHOD_NOT_FOUND, call=lambda: client.call("x" * 5000))
         expect_error(METHOD_NOT_FOUND, call=lambda: client.call(""))
 
@@ -169,14 +168,15 @@ def unknown_notifications_are_counted_and_ignored():
 
 def right_value(kind):
     """Something of that type; the call need not succeed with it."""
-    values = {"path": "/", "bytes": b"", "address": ["inet", "127.0.0.1", 9], "dir": None, "[str]": []}
+    values = {"path": "/", "bytes": b"", "address": ["inet", "127.0.0.1", 9], "dir": None, "[str]": [],
+        "sizes": [], "pieces": [], "message": [[]], "boolean": False}
     return values.get(kind, 1)
 
 
 def check_wrong_types(client, method, index):
     params = [right_value(param["type"]) for param in method["params"]]
-    name = method["params"][index]["name"]
-    for wrong in ({"a": 1}, True, 1.5, 2**64 - 1, -2**63):
+    name, kind = method["params"][index]["name"], method["params"][index]["type"]
+    for wrong in ({"a": 1}, 5 if kind == "boolean" else True, 1.5, 2**64 - 1, -2**63):
         params[index] = wrong
         expect_error(INVALID_PARAMS, method["name"], f'"{name}"', call=lambda: client.call(method["name"], *params))
 

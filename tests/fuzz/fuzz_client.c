@@ -33,7 +33,7 @@ enum {
 	FLAG_HANDLE = 16, /* the proactor has a handle, and waits in another way */
 };
 
-enum { OPERATIONS = 8, ROOM = 64, PATIENCE_S = 5 };
+enum { OPERATIONS = 15, PIECES = 10, ROOM = 64, PATIENCE_S = 5 };
 
 /* [1, 1, nil, {"limits": {"transfer_size": 4096}}] */
 static const uint8_t hello[] = "\x94\x01\x01\xc0\x81\xa6limits\x81\xadtransfer_size\xcd\x10\x00";
@@ -103,7 +103,37 @@ struct memory {
 	uint8_t *room;
 	struct proactor_address *address;
 	struct statx *stat;
+	struct iovec *pieces; /* PIECES of them, of a byte each, in @room */
+	struct msghdr message;
+	struct sockaddr *name;
+	struct proactor_buffers *buffers; /* go with the proactor */
 };
+
+static void memory_init(struct memory *memory)
+{
+	memory->room = malloc(ROOM);
+	memory->address = malloc(sizeof(*memory->address));
+	memory->stat = malloc(sizeof(*memory->stat));
+	memory->pieces = malloc(PIECES * sizeof(*memory->pieces));
+	memory->name = malloc(sizeof(*memory->name));
+	for (int i = 0; i < PIECES; i++)
+		memory->pieces[i] = (struct iovec){memory->room + ROOM - PIECES + i, 1};
+	memory->message = (struct msghdr){
+		.msg_iov = memory->pieces,
+		.msg_iovlen = PIECES,
+		.msg_name = memory->name,
+		.msg_namelen = sizeof(*memory->name),
+	};
+}
+
+static void memory_deinit(struct memory *memory)
+{
+	free(memory->room);
+	free(memory->address);
+	free(memory->stat);
+	free(memory->pieces);
+	free(memory->name);
+}
 
 static unsigned push_all(struct proactor *proactor, struct memory *memory, uint64_t *keys)
 {
@@ -115,7 +145,17 @@ static unsigned push_all(struct proactor *proactor, struct memory *memory, uint6
 		{.opcode = PROACTOR_NOP},
 		{.opcode = PROACTOR_POLL, .poll = {1, POLLIN}},
 		{.opcode = PROACTOR_SOCKET, .socket = {AF_UNIX, SOCK_STREAM, 0}},
-		{.opcode = PROACTOR_RECV, .recv = {1, memory->room, ROOM, 0}},
+		{.opcode = PROACTOR_RECV, .recv = {1, memory->room, ROOM, 0, NULL}},
+		{.opcode = PROACTOR_READV, .readv = {1, memory->pieces, PIECES, 0}},
+		{.opcode = PROACTOR_RECVFROM,
+			.recvfrom = {1, memory->room, ROOM, 0, memory->address}},
+		{.opcode = PROACTOR_RECVMSG, .recvmsg = {1, &memory->message, 0}},
+		{.opcode = PROACTOR_RENAME, .rename = {1, "old", PROACTOR_CWD, "new", 0}},
+		{.opcode = PROACTOR_ACCEPT, .flags = PROACTOR_MULTISHOT, .accept = {1, NULL}},
+		{.opcode = PROACTOR_POLL, .flags = PROACTOR_MULTISHOT, .poll = {1, POLLIN}},
+		{.opcode = PROACTOR_RECV,
+			.flags = PROACTOR_MULTISHOT | PROACTOR_BUFFER_SELECT,
+			.recv = {1, NULL, 0, 0, memory->buffers}},
 	};
 	struct proactor_completion ready;
 	unsigned pending = 0;
@@ -129,7 +169,18 @@ static unsigned push_all(struct proactor *proactor, struct memory *memory, uint6
 	return pending;
 }
 
-static void pop_all(struct proactor *proactor, unsigned pending)
+static void take_buffer(const struct memory *memory, const struct proactor_completion *completion)
+{
+	uint8_t *data = proactor_buffer_data(memory->buffers, completion->flags);
+
+	if (!data)
+		return;
+	assert(completion->result > 0 && completion->result <= PIECES);
+	memset(data, 0, (size_t)completion->result);
+	assert(proactor_buffer_release(memory->buffers, data) == 0);
+}
+
+static void pop_all(struct proactor *proactor, const struct memory *memory, unsigned pending)
 {
 	struct timespec patience = {.tv_sec = PATIENCE_S};
 	struct proactor_entry entries[OPERATIONS];
@@ -138,12 +189,13 @@ static void pop_all(struct proactor *proactor, unsigned pending)
 	while (pending > 0) {
 		int count = proactor_poll(proactor, &patience, entries, OPERATIONS);
 
-		assert(count > 0 && (unsigned)count <= pending && "an operation does not end");
+		assert(count > 0 && "an operation does not end");
 		for (int i = 0; i < count; i++) {
 			assert(proactor_pop(proactor, &entries[i], &completion) == 0);
 			assert(completion.result >= -4095 && "not an errno");
+			take_buffer(memory, &completion);
+			pending -= !(completion.flags & PROACTOR_MORE);
 		}
-		pending -= (unsigned)count;
 	}
 }
 
@@ -171,7 +223,7 @@ static void use(struct proactor *proactor, uint8_t flags, struct memory *memory)
 	}
 	if (flags & FLAG_CANCEL && pending > 0)
 		(void)proactor_cancel(proactor, keys[0]);
-	pop_all(proactor, pending);
+	pop_all(proactor, memory, pending);
 	proactor_handle_free(handle);
 }
 
@@ -230,16 +282,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	first_size = MIN((size_t)data[1], size - 2);
 	script = (struct script){
 		data[0], data + 2, first_size, data + 2 + first_size, size - 2 - first_size};
-	memory = (struct memory){
-		malloc(ROOM), malloc(sizeof(*memory.address)), malloc(sizeof(*memory.stat))};
+	memory_init(&memory);
 	assert(pthread_create(&thread, NULL, play, &script) == 0);
 	assert(proactor_new(&proactor, &options) == 0);
+	assert(proactor_buffers_new(proactor, 2, PIECES, &memory.buffers) == 0);
 	use(proactor, data[0], &memory);
 	proactor_free(proactor);
 	assert(pthread_join(thread, NULL) == 0);
-	free(memory.room);
-	free(memory.address);
-	free(memory.stat);
+	memory_deinit(&memory);
 	assert(count_fds() == fds_before && "a descriptor is left open");
 	return 0;
 }

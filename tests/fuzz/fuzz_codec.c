@@ -57,6 +57,7 @@ static void read_params(uint32_t opcode, struct reader params, uint32_t count)
 static void read_result(struct reader reader)
 {
 	uint8_t *room = malloc(16);
+	struct iovec pieces[] = {{room, 7}, {room + 7, 9}};
 	struct proactor_address address;
 	struct statx stat;
 
@@ -64,6 +65,8 @@ static void read_result(struct reader reader)
 		struct codec_result result = {
 			.data = room, .size = 16, .address = &address, .stat = &stat};
 
+		if (opcode % 2)
+			result.pieces = pieces;
 		if (codec_read_result(opcode, reader, &result) == 0) {
 			assert(result.result >= 0);
 			assert(op_table[opcode].result != OP_RESULT_ACCEPTED ||

@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -32,7 +33,6 @@
 #include <linux/sockios.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/server.h"
@@ -151,20 +151,17 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
+static int sweep_one(const char *path, const struct stat *found, int type, struct FTW *place)
+{
+	(void)found;
+	(void)type;
+	return place->level > 0 ? remove(path) : 0;
+}
+
 /* What the session made in its directory. */
 static void sweep(void)
 {
-	_cleanup_(freep) struct dirent **entries = NULL;
-	int count = scandir(directory, &entries, NULL, NULL);
-
-	for (int i = 0; i < count; i++) {
-		char path[600];
-
-		snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name);
-		if (entries[i]->d_name[0] != '.' || strlen(entries[i]->d_name) > 2)
-			(void)remove(path);
-		free(entries[i]);
-	}
+	(void)nftw(directory, sweep_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
 /* ---- the client ---- */
@@ -291,7 +288,8 @@ static void check_nothing_is_left(void)
 	assert(server.session_count == 0 && list_empty(&server.sessions) &&
 		list_empty(&server.users));
 	assert(server.operations.used_count == 0 && server.chunks.used_bytes == 0);
-	assert(list_empty(&server.dirty) && list_empty(&server.stalled));
+	assert(list_empty(&server.dirty) && list_empty(&server.stalled) &&
+		list_empty(&server.paused));
 	assert(stats->operations_submitted ==
 		stats->operations_completed + stats->operations_cancelled);
 	assert(stats->files_opened == stats->files_closed);

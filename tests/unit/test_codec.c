@@ -21,14 +21,21 @@ static void *field_of(struct proactor_op *op, const struct op_param *param)
 	return (uint8_t *)op + param->offset;
 }
 
+static bool is_pieces(enum op_kind kind)
+{
+	return kind == OP_KIND_SPACES || kind == OP_KIND_PIECES;
+}
+
 static bool is_memory(enum op_kind kind)
 {
-	return kind == OP_KIND_SPACE || kind == OP_KIND_DATA;
+	return kind == OP_KIND_SPACE || kind == OP_KIND_DATA || is_pieces(kind);
 }
 
 static size_t size_of_field(enum op_kind kind)
 {
-	return kind == OP_KIND_INT || kind == OP_KIND_UINT ? 4 : is_memory(kind) ? 16 : 8;
+	return kind == OP_KIND_INT || kind == OP_KIND_UINT || kind == OP_KIND_MULTISHOT ? 4
+		: is_memory(kind)                                                       ? 16
+											: 8;
 }
 
 #define for_each_wire_op(opcode)                                                                   \
@@ -41,12 +48,22 @@ static size_t size_of_field(enum op_kind kind)
 
 /* ---- sample operations ---- */
 
+static struct iovec sample_pieces[] = {
+	{(void *)(uintptr_t) "a", 1}, {NULL, 0}, {(void *)(uintptr_t) "bcd", 3}};
+static struct msghdr sample_message = {
+	.msg_iov = sample_pieces,
+	.msg_iovlen = 3,
+	.msg_name = &address.storage,
+	.msg_namelen = sizeof(struct sockaddr_in),
+};
+
 static void set_sample(struct proactor_op *op, const struct op_param *param)
 {
 	static const struct {
 		const void *data;
 		size_t size;
-	} memory = {"da\0ta", 5};
+	} memory = {"da\0ta", 5}, vector = {sample_pieces, 3};
+	static struct msghdr *const message_pointer = &sample_message;
 	static const char *const path = "dir/name";
 	const struct proactor_address *pointer = &address;
 	struct sockaddr_in *inet = (struct sockaddr_in *)&address.storage;
@@ -58,6 +75,13 @@ static void set_sample(struct proactor_op *op, const struct op_param *param)
 	case OP_KIND_PATH: memcpy(field_of(op, param), &path, sizeof(path)); break;
 	case OP_KIND_SPACE:
 	case OP_KIND_DATA: memcpy(field_of(op, param), &memory, sizeof(memory)); break;
+	case OP_KIND_SPACES:
+	case OP_KIND_PIECES: memcpy(field_of(op, param), &vector, sizeof(vector)); break;
+	case OP_KIND_MESSAGE_SPACE:
+	case OP_KIND_MESSAGE_DATA:
+		memcpy(field_of(op, param), &message_pointer, sizeof(message_pointer));
+		break;
+	case OP_KIND_MULTISHOT: op->flags |= PROACTOR_MULTISHOT; break;
 	case OP_KIND_INT:
 		memcpy(field_of(op, param), &(int32_t){INT32_MIN}, sizeof(int32_t));
 		break;
@@ -73,7 +97,9 @@ static void set_fallback(struct proactor_op *op, const struct op_param *param)
 {
 	static const char *const nowhere = "";
 
-	if (param->kind == OP_KIND_PATH)
+	if (param->kind == OP_KIND_MULTISHOT)
+		op->flags &= ~(uint32_t)PROACTOR_MULTISHOT;
+	else if (param->kind == OP_KIND_PATH)
 		memcpy(field_of(op, param), &nowhere, sizeof(nowhere));
 	else if (size_of_field(param->kind) == 4)
 		memcpy(field_of(op, param), &(int32_t){(int32_t)param->fallback}, sizeof(int32_t));
@@ -89,6 +115,41 @@ static struct proactor_op blank(uint32_t opcode)
 	memset(&op, 0xa5, sizeof(op));
 	op.opcode = opcode;
 	return op;
+}
+
+static void check_same_pieces(const void *field, bool is_space)
+{
+	struct {
+		struct iovec *pieces;
+		size_t count;
+	} found;
+
+	memcpy(&found, field, sizeof(found));
+	ck_assert_uint_eq(found.count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_uint_eq(found.pieces[i].iov_len, sample_pieces[i].iov_len);
+		if (is_space)
+			ck_assert_ptr_null(found.pieces[i].iov_base);
+		else if (sample_pieces[i].iov_len > 0)
+			ck_assert_mem_eq(found.pieces[i].iov_base, sample_pieces[i].iov_base,
+				sample_pieces[i].iov_len);
+	}
+}
+
+/* Those of a message come in one piece. */
+static void check_same_message(const struct msghdr *found, bool is_space)
+{
+	ck_assert_uint_eq(found->msg_iovlen, 1);
+	ck_assert_uint_eq(found->msg_iov->iov_len, 4);
+	ck_assert_uint_eq(found->msg_controllen, 0);
+	if (is_space) {
+		ck_assert_ptr_null(found->msg_iov->iov_base);
+		ck_assert_ptr_null(found->msg_name);
+		return;
+	}
+	ck_assert_mem_eq(found->msg_iov->iov_base, "abcd", 4);
+	ck_assert_uint_eq(found->msg_namelen, address.size);
+	ck_assert_mem_eq(found->msg_name, &address.storage, address.size);
 }
 
 static void check_same(struct proactor_op *op, struct proactor_op *expected,
@@ -108,6 +169,12 @@ static void check_same(struct proactor_op *op, struct proactor_op *expected,
 				memcmp(&(*(struct proactor_address **)field)->storage,
 					&address.storage, address.size) == 0,
 			"%s: %s", name, param->name);
+		break;
+	case OP_KIND_SPACES:
+	case OP_KIND_PIECES: check_same_pieces(field, param->kind == OP_KIND_SPACES); break;
+	case OP_KIND_MESSAGE_SPACE:
+	case OP_KIND_MESSAGE_DATA:
+		check_same_message(*(struct msghdr **)field, param->kind == OP_KIND_MESSAGE_SPACE);
 		break;
 	case OP_KIND_SPACE:
 		ck_assert_msg(*(void **)field == NULL, "%s: %s", name, param->name);
@@ -230,6 +297,45 @@ START_TEST(working_directory_is_nil_on_the_wire)
 }
 END_TEST
 
+START_TEST(nil_is_the_current_position_also_where_an_offset_is_required)
+{
+	struct pack pack = pack_into(&buffer);
+	struct rpc_error error = {0};
+	struct proactor_op op = {.opcode = PROACTOR_SPLICE};
+	struct reader reader;
+
+	pack_uint(&pack, 1);
+	pack_nil(&pack);
+	pack_uint(&pack, 2);
+	pack_nil(&pack);
+	pack_uint(&pack, 5);
+	reader = reader_of(buffer_bytes(&buffer), buffer_size(&buffer));
+	ck_assert(codec_read_params(&op_table[op.opcode], reader, 5, &op, &scratch, &error));
+	ck_assert_int_eq(op.splice.in_offset, PROACTOR_CURRENT);
+	ck_assert_int_eq(op.splice.out_offset, PROACTOR_CURRENT);
+	buffer_deinit(&buffer);
+}
+END_TEST
+
+START_TEST(each_of_two_paths_has_its_own_place)
+{
+	struct proactor_op op = {.opcode = PROACTOR_RENAME};
+	struct pack pack = pack_into(&buffer);
+	struct rpc_message message;
+	struct rpc_error error = {0};
+
+	op.rename.old_path = "old";
+	op.rename.new_path = "new";
+	codec_pack_request(&pack, 7, &op);
+	message = parse();
+	ck_assert(codec_read_params(&op_table[op.opcode], message.params, message.param_count, &op,
+		&scratch, &error));
+	ck_assert_str_eq(op.rename.old_path, "old");
+	ck_assert_str_eq(op.rename.new_path, "new");
+	buffer_deinit(&buffer);
+}
+END_TEST
+
 /* ---- what is refused ---- */
 
 static void pack_sample(struct pack *pack, const struct op_param *param)
@@ -237,6 +343,13 @@ static void pack_sample(struct pack *pack, const struct op_param *param)
 	switch (param->kind) {
 	case OP_KIND_PATH: pack_str(pack, "x"); break;
 	case OP_KIND_DATA: pack_bin(pack, "x", 1); break;
+	case OP_KIND_MULTISHOT: pack_bool(pack, true); break;
+	case OP_KIND_SPACES:
+	case OP_KIND_PIECES: pack_array(pack, 0); break;
+	case OP_KIND_MESSAGE_DATA:
+		pack_array(pack, 1);
+		pack_array(pack, 0);
+		break;
 	case OP_KIND_ADDRESS:
 		pack_array(pack, 2);
 		pack_str(pack, "unix");
@@ -284,18 +397,30 @@ enum wrong {
 static bool pack_wrong(struct pack *pack, const struct op_param *param, enum wrong wrong)
 {
 	bool wants_integer = param->kind != OP_KIND_PATH && param->kind != OP_KIND_DATA &&
-		param->kind != OP_KIND_ADDRESS;
+		param->kind != OP_KIND_ADDRESS && !is_pieces(param->kind) &&
+		param->kind != OP_KIND_MESSAGE_DATA && param->kind != OP_KIND_MULTISHOT;
 
 	switch (wrong) {
 	case WRONG_NIL:
-		if (param->optional || param->kind == OP_KIND_DIR)
+		if (param->optional || param->kind == OP_KIND_DIR || param->kind == OP_KIND_OFFSET)
 			return false;
 		pack_nil(pack);
 		break;
-	case WRONG_BOOL: pack_bool(pack, true); break;
+	case WRONG_BOOL:
+		if (param->kind == OP_KIND_MULTISHOT)
+			return false;
+		pack_bool(pack, true);
+		break;
 	case WRONG_FLOAT: pack_double(pack, 1.0); break;
 	case WRONG_MAP: pack_map(pack, 0); break;
-	case WRONG_ARRAY: pack_array(pack, 0); break;
+	case WRONG_ARRAY:
+		if (is_pieces(param->kind)) {
+			pack_array(pack, 1);
+			pack_nil(pack);
+		} else {
+			pack_array(pack, 0);
+		}
+		break;
 	case WRONG_EXT: must(buffer_append(&buffer, "\xd4\x01\x01", 3)); break;
 	default:
 		if (wants_integer)
@@ -506,14 +631,18 @@ END_TEST
 
 /* ---- results ---- */
 
+static const uint8_t bytes[300] = {1, 2, 3};
+
 static int result_of(struct proactor_op *op, int64_t number, struct codec_result *result)
 {
 	struct pack pack = pack_into(&buffer);
 	int r;
 
 	codec_pack_result(&pack, op, number);
-	if (op_table[op->opcode].result == OP_RESULT_BYTES)
-		must(buffer_append(&buffer, op->read.data, (size_t)number));
+	if (codec_result_has_bytes(op_table[op->opcode].result)) {
+		must(buffer_append(&buffer, bytes, (size_t)number));
+		codec_pack_trailer(&pack, op);
+	}
 	r = codec_read_result(op->opcode, reader_of(buffer_bytes(&buffer), buffer_size(&buffer)),
 		result);
 	buffer_clear(&buffer);
@@ -522,12 +651,11 @@ static int result_of(struct proactor_op *op, int64_t number, struct codec_result
 
 START_TEST(every_result_comes_back_from_the_wire)
 {
-	static uint8_t bytes[300], room[300];
+	static uint8_t room[300];
 	struct proactor_address from = {.size = sizeof(struct sockaddr_in)}, to;
 	struct statx stat = {.stx_mask = STATX_BASIC_STATS, .stx_size = 12}, stat_room;
 
 	((struct sockaddr_in *)&from.storage)->sin_family = AF_INET;
-	memset(bytes, 'b', sizeof(bytes));
 	for_each_wire_op(opcode)
 	{
 		struct codec_result result = {.result = -7,
@@ -540,15 +668,17 @@ START_TEST(every_result_comes_back_from_the_wire)
 		struct proactor_op op = {.opcode = opcode};
 
 		memset(room, 0, sizeof(room));
-		if (op_table[opcode].result == OP_RESULT_BYTES)
-			op.read.data = bytes;
+		if (opcode == PROACTOR_RECVFROM)
+			op.recvfrom.address = &from;
+		if (opcode == PROACTOR_RECVMSG)
+			op.recvmsg.message = &sample_message;
 		if (opcode == PROACTOR_ACCEPT)
 			op.accept.address = &from;
 		if (opcode == PROACTOR_STAT)
 			op.stat.stat = &stat;
 		must(result_of(&op, counts ? 300 : 0, &result));
 		ck_assert_msg(result.result == (counts ? 300 : 0), "%s", op_table[opcode].name);
-		if (op_table[opcode].result == OP_RESULT_BYTES)
+		if (codec_result_has_bytes(op_table[opcode].result))
 			ck_assert_mem_eq(room, bytes, sizeof(room));
 	}
 	ck_assert_uint_eq(to.size, from.size);
@@ -562,7 +692,7 @@ START_TEST(result_that_is_more_than_was_asked_for_is_refused)
 {
 	uint8_t room[4] = {0};
 	struct codec_result result = {.data = room, .size = 3};
-	struct proactor_op op = {.opcode = PROACTOR_READ, .read = {.data = room}};
+	struct proactor_op op = {.opcode = PROACTOR_READ};
 
 	assert_result(result_of(&op, 3, &result), 0);
 	assert_result(result_of(&op, 4, &result), -EBADMSG);
@@ -617,100 +747,6 @@ START_TEST(peer_of_a_family_without_a_form_has_an_empty_address)
 }
 END_TEST
 
-/* ---- stat ---- */
-
-static struct statx stat_there_and_back(struct statx *stat)
-{
-	struct proactor_op op = {.opcode = PROACTOR_STAT, .stat = {.stat = stat}};
-	struct statx read;
-	struct codec_result result = {.stat = &read};
-
-	memset(&read, 0xa5, sizeof(read));
-	must(result_of(&op, 0, &result));
-	buffer_deinit(&buffer);
-	return read;
-}
-
-START_TEST(all_of_a_stat_comes_back)
-{
-	struct statx stat =
-			     {
-				     .stx_mask = STATX_BASIC_STATS | STATX_BTIME,
-				     .stx_blksize = 4096,
-				     .stx_attributes = UINT64_MAX,
-				     .stx_nlink = 2,
-				     .stx_uid = 1000,
-				     .stx_gid = UINT32_MAX,
-				     .stx_mode = S_IFREG | 0644,
-				     .stx_ino = UINT64_MAX,
-				     .stx_size = UINT64_C(1) << 40,
-				     .stx_blocks = 8,
-				     .stx_atime = {.tv_sec = 1, .tv_nsec = 999999999},
-				     .stx_btime = {.tv_sec = -1, .tv_nsec = 1},
-				     .stx_ctime = {.tv_sec = 0, .tv_nsec = 0},
-				     .stx_mtime = {.tv_sec = INT64_C(9223372035), .tv_nsec = 5},
-				     .stx_dev_major = 259,
-				     .stx_dev_minor = 70000,
-				     .stx_rdev_major = 1,
-				     .stx_rdev_minor = UINT32_MAX,
-			     },
-		     read;
-
-	read = stat_there_and_back(&stat);
-	ck_assert_mem_eq(&read, &stat, sizeof(stat));
-}
-END_TEST
-
-START_TEST(what_the_kernel_did_not_fill_in_does_not_travel)
-{
-	struct statx stat = {.stx_mask = STATX_SIZE, .stx_size = 5, .stx_ino = 9, .stx_mode = 7},
-		     read;
-
-	read = stat_there_and_back(&stat);
-	ck_assert_uint_eq(read.stx_size, 5);
-	ck_assert_uint_eq(read.stx_ino, 0);
-	ck_assert_uint_eq(read.stx_mode, 0);
-	ck_assert_uint_eq(read.stx_mask, STATX_SIZE);
-}
-END_TEST
-
-START_TEST(time_that_nanoseconds_cannot_count_is_the_last_one_they_can)
-{
-	struct statx stat = {.stx_mask = STATX_ATIME | STATX_MTIME,
-			     .stx_atime = {.tv_sec = INT64_MAX / 2},
-			     .stx_mtime = {.tv_sec = INT64_MIN / 2}},
-		     read;
-
-	read = stat_there_and_back(&stat);
-	ck_assert_int_eq(read.stx_atime.tv_sec, INT64_MAX / 1000000000);
-	ck_assert_int_eq(read.stx_mtime.tv_sec, INT64_MIN / 1000000000 - 1);
-	ck_assert_uint_lt(read.stx_mtime.tv_nsec, 1000000000);
-}
-END_TEST
-
-START_TEST(names_that_a_reader_does_not_know_are_passed_over)
-{
-	struct statx read;
-	struct codec_result result = {.stat = &read};
-	struct pack pack = pack_into(&buffer);
-
-	pack_map(&pack, 3);
-	pack_str(&pack, "new");
-	pack_array(&pack, 1);
-	pack_map(&pack, 0);
-	pack_pair_uint(&pack, "size", 6);
-	pack_pair_str(&pack, "uid", "not a number");
-	must(codec_read_result(PROACTOR_STAT,
-		reader_of(buffer_bytes(&buffer), buffer_size(&buffer)), &result));
-	ck_assert_uint_eq(read.stx_size, 6);
-	ck_assert_uint_eq(read.stx_uid, 0);
-	assert_result(codec_read_result(PROACTOR_STAT,
-			      reader_of(buffer_bytes(&buffer), buffer_size(&buffer) - 1), &result),
-		-EBADMSG);
-	buffer_deinit(&buffer);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("codec");
@@ -719,6 +755,8 @@ int main(void)
 	suite_add(suite, trailing_parameters_with_their_default_do_not_travel);
 	suite_add(suite, default_before_a_parameter_that_travels_is_written_out);
 	suite_add(suite, working_directory_is_nil_on_the_wire);
+	suite_add(suite, nil_is_the_current_position_also_where_an_offset_is_required);
+	suite_add(suite, each_of_two_paths_has_its_own_place);
 	suite_add(suite, parameter_of_the_wrong_type_is_named_with_what_it_wants);
 	suite_add(suite, number_out_of_range_is_refused_at_the_exact_boundary);
 	suite_add(suite, optional_parameter_that_is_nil_has_its_default);
@@ -731,9 +769,5 @@ int main(void)
 	suite_add(suite, result_of_another_type_is_refused);
 	suite_add(suite, nobody_asked_for_the_peer_s_address_and_it_is_passed_over);
 	suite_add(suite, peer_of_a_family_without_a_form_has_an_empty_address);
-	suite_add(suite, all_of_a_stat_comes_back);
-	suite_add(suite, what_the_kernel_did_not_fill_in_does_not_travel);
-	suite_add(suite, time_that_nanoseconds_cannot_count_is_the_last_one_they_can);
-	suite_add(suite, names_that_a_reader_does_not_know_are_passed_over);
 	return suite_main(suite);
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,25 @@ static struct statx stat_all = {
 	.stx_dev_minor = 1,
 };
 
+static const struct proactor_address nobody;
+static const struct iovec spaces[] = {{NULL, 10}, {NULL, 0}, {NULL, 4096}};
+static const struct iovec pieces[] = {
+	{(void *)(uintptr_t) "hel", 3}, {(void *)(uintptr_t) "lo", 2}};
+static struct iovec whole = {(void *)(uintptr_t) "hello", 5}, space = {NULL, 1500};
+static struct msghdr to_receive = {.msg_iov = &space, .msg_iovlen = 1},
+		     to_send = {.msg_iov = &whole,
+			     .msg_iovlen = 1,
+			     .msg_name = (void *)(uintptr_t)&unix_path.storage,
+			     .msg_namelen =
+				     offsetof(struct sockaddr_un, sun_path) + sizeof("/run/x")},
+		     to_nobody = {.msg_iov = &whole, .msg_iovlen = 1},
+		     received = {.msg_name = (void *)(uintptr_t)&unix_path.storage,
+			     .msg_namelen =
+				     offsetof(struct sockaddr_un, sun_path) + sizeof("/run/x"),
+			     /* of what the kernel says, not all is said to the client */
+			     .msg_flags = MSG_TRUNC | MSG_CMSG_CLOEXEC},
+		     received_from_nobody = {.msg_name = &space, .msg_namelen = 0};
+
 /* One operation's request, or with @is_response its success. */
 static const struct row {
 	const char *name;
@@ -187,6 +207,67 @@ static const struct row {
 	{"send response", 10, true, 2, .op = {.opcode = PROACTOR_SEND}},
 	{"poll request", 11, .op = {.opcode = PROACTOR_POLL, .poll = {2, 4}}},
 	{"poll response", 11, true, 4, .op = {.opcode = PROACTOR_POLL}},
+	{"accept request, multishot", 26,
+		.op = {.opcode = PROACTOR_ACCEPT,
+			.flags = PROACTOR_MULTISHOT,
+			.accept = {2, NULL}}},
+	{"recv request, multishot", 27,
+		.op = {.opcode = PROACTOR_RECV,
+			.flags = PROACTOR_MULTISHOT,
+			.recv = {2, NULL, 100, 0, NULL}}},
+	{"poll request, multishot", 28,
+		.op = {.opcode = PROACTOR_POLL, .flags = PROACTOR_MULTISHOT, .poll = {2, POLLIN}}},
+	{"fallocate request", 12,
+		.op = {.opcode = PROACTOR_FALLOCATE, .fallocate = {1, 3, 4096, 8192}}},
+	{"fallocate response", 12, true, .op = {.opcode = PROACTOR_FALLOCATE}},
+	{"ftruncate request", 13,
+		.op = {.opcode = PROACTOR_FTRUNCATE, .ftruncate = {1, INT64_C(1) << 32}}},
+	{"ftruncate response", 13, true, .op = {.opcode = PROACTOR_FTRUNCATE}},
+	{"unlink request", 14,
+		.op = {.opcode = PROACTOR_UNLINK, .unlink = {PROACTOR_CWD, "/tmp/x", 0}}},
+	{"unlink request, of a directory", 14,
+		.op = {.opcode = PROACTOR_UNLINK, .unlink = {7, "d", AT_REMOVEDIR}}},
+	{"unlink response", 14, true, .op = {.opcode = PROACTOR_UNLINK}},
+	{"rename request", 15,
+		.op = {.opcode = PROACTOR_RENAME,
+			.rename = {PROACTOR_CWD, "/tmp/x", 7, "y", RENAME_NOREPLACE}}},
+	{"rename response", 15, true, .op = {.opcode = PROACTOR_RENAME}},
+	{"mkdir request", 16, .op = {.opcode = PROACTOR_MKDIR, .mkdir = {7, "d", 0700}}},
+	{"mkdir response", 16, true, .op = {.opcode = PROACTOR_MKDIR}},
+	{"symlink request", 17,
+		.op = {.opcode = PROACTOR_SYMLINK, .symlink = {PROACTOR_CWD, "/tmp/s", "../x"}}},
+	{"symlink response", 17, true, .op = {.opcode = PROACTOR_SYMLINK}},
+	{"link request", 18, .op = {.opcode = PROACTOR_LINK, .link = {7, "x", 8, "y", 0}}},
+	{"link response", 18, true, .op = {.opcode = PROACTOR_LINK}},
+	{"splice request", 19,
+		.op = {.opcode = PROACTOR_SPLICE, .splice = {1, 0, 2, PROACTOR_CURRENT, 65536, 0}}},
+	{"splice response", 19, true, 65536, .op = {.opcode = PROACTOR_SPLICE}},
+	{"readv request", 20, .op = {.opcode = PROACTOR_READV, .readv = {1, spaces, 3, 0}}},
+	{"readv response", 20, true, 5, "hello", .op = {.opcode = PROACTOR_READV}},
+	{"writev request", 21,
+		.op = {.opcode = PROACTOR_WRITEV, .writev = {1, pieces, 2, PROACTOR_CURRENT}}},
+	{"writev response", 21, true, 5, .op = {.opcode = PROACTOR_WRITEV}},
+	{"recvfrom request", 22,
+		.op = {.opcode = PROACTOR_RECVFROM, .recvfrom = {2, NULL, 1500, 0, NULL}}},
+	{"recvfrom response", 22, true, 5, "hello",
+		.op = {.opcode = PROACTOR_RECVFROM,
+			.recvfrom = {.address = (void *)(uintptr_t)&inet}}},
+	{"recvfrom response, from nobody", 22, true, 5, "hello",
+		.op = {.opcode = PROACTOR_RECVFROM,
+			.recvfrom = {.address = (void *)(uintptr_t)&nobody}}},
+	{"sendto request", 23,
+		.op = {.opcode = PROACTOR_SENDTO, .sendto = {2, "hello", 5, 0, &inet}}},
+	{"sendto response", 23, true, 5, .op = {.opcode = PROACTOR_SENDTO}},
+	{"recvmsg request", 24,
+		.op = {.opcode = PROACTOR_RECVMSG, .recvmsg = {2, &to_receive, MSG_PEEK}}},
+	{"recvmsg response", 24, true, 5, "hello",
+		.op = {.opcode = PROACTOR_RECVMSG, .recvmsg = {.message = &received}}},
+	{"recvmsg response, from nobody", 24, true, 0, "",
+		.op = {.opcode = PROACTOR_RECVMSG, .recvmsg = {.message = &received_from_nobody}}},
+	{"sendmsg request", 25, .op = {.opcode = PROACTOR_SENDMSG, .sendmsg = {2, &to_send, 0}}},
+	{"sendmsg request, to nobody", 25,
+		.op = {.opcode = PROACTOR_SENDMSG, .sendmsg = {2, &to_nobody, 0}}},
+	{"sendmsg response", 25, true, 5, .op = {.opcode = PROACTOR_SENDMSG}},
 };
 
 static void pack_row(struct pack *pack, const struct row *row)
@@ -197,8 +278,10 @@ static void pack_row(struct pack *pack, const struct row *row)
 	}
 	rpc_pack_success(pack, row->msgid);
 	codec_pack_result(pack, &row->op, row->result);
-	if (row->bytes)
-		must(buffer_append(pack->buffer, row->bytes, (size_t)row->result));
+	if (!row->bytes)
+		return;
+	must(buffer_append(pack->buffer, row->bytes, (size_t)row->result));
+	codec_pack_trailer(pack, &row->op);
 }
 
 /* A server that has done nothing, on a proactor that is only a name. */
@@ -317,6 +400,15 @@ static void error_response_limit(struct pack *pack)
 	rpc_pack_error(pack, 12, &error);
 }
 
+static void completion_notification(struct pack *pack)
+{
+	struct proactor_op op = {
+		.opcode = PROACTOR_ACCEPT, .accept = {2, (void *)(uintptr_t)&inet}};
+
+	rpc_pack_completion(pack, 26);
+	codec_pack_result(pack, &op, 3);
+}
+
 /* As session_fail() packs it: tests/unit/test_server.c sees it come over a socket. */
 static void closed_notification(struct pack *pack)
 {
@@ -352,6 +444,7 @@ static const struct {
 	{"error response", error_response},
 	{"error response, of the protocol", error_response_protocol},
 	{"error response, with a limit", error_response_limit},
+	{"completion notification", completion_notification},
 	{"closed notification", closed_notification},
 };
 
@@ -505,6 +598,8 @@ START_TEST(response_of_the_file_is_read)
 			.data = room, .size = sizeof(room), .address = &address, .stat = &stat};
 		struct rpc_message message;
 
+		if (rows[i].op.opcode == PROACTOR_SPLICE)
+			result.size = SIZE_MAX / 2;
 		if (!rows[i].is_response)
 			continue;
 		message = parse(find(rows[i].name));
