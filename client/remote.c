@@ -252,6 +252,19 @@ static int remote_wait(struct proactor *proactor, uint64_t deadline_ns)
 	return 0;
 }
 
+/* What there is no room for now is sent when there is: who waits hears of that. */
+static int remote_flush(struct proactor *proactor)
+{
+	struct remote *remote = remote_of(proactor);
+
+	(void)connection_send(&remote->connection);
+	follow_output(remote);
+	return remote->connection.error == 0 && connection_has_output(&remote->connection) &&
+			!remote->watches_send
+		? -EAGAIN
+		: 0;
+}
+
 static int remote_fd(struct proactor *proactor, int *ret_fd)
 {
 	struct remote *remote = remote_of(proactor);
@@ -378,6 +391,7 @@ static const struct driver remote_driver = {
 	.cancel = remote_cancel,
 	.reap = remote_reap,
 	.wait = remote_wait,
+	.flush = remote_flush,
 	.attach = remote_attach,
 	.detach = remote_detach,
 	.fd = remote_fd,
