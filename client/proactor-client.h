@@ -12,6 +12,7 @@
  *    process with the caller's own rights, and the result is donated: a path means here what it
  *    means to the caller. A path in a directory that is a file of the session, and a unix-domain
  *    address for bind and connect, is looked up by the daemon, for its own user only.
+ *  - A receive that selects a buffer costs two messages where data has to be waited for.
  *  - Transfers are cut to the daemon's limit (1 MiB by default): a longer one comes back short, as
  *    any may.
  *  - When the daemon goes, every operation in flight ends with -ECONNRESET, and so does every later

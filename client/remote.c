@@ -6,6 +6,10 @@
  * meet a later operation that got the same index: that one is pushed, and so sent, after it. Calls
  * that are waited for (attach, detach) have msgids with the highest bit set.
  *
+ * What more an operation may be than a request and a response has files of its own: receives that
+ * select a buffer are several requests, one after another (remote_select.c), multishot ones have
+ * notifications before their response (remote_shots.c).
+ *
  * Requests collect in the connection's buffer and leave with one send when the caller polls; all
  * the responses that have come are taken at once. The caller's buffers are touched in poll alone,
  * so that nothing is to be waited for at the end.
@@ -43,11 +47,15 @@ static void end_all(struct remote *remote)
 {
 	struct slots *slots = &remote->base.slots;
 
+	/* the files that they brought are gone as well */
+	buffer_clear(&remote->shots);
 	for (uint32_t i = 0; i < slots_count(slots); i++) {
 		struct slot *slot = slots_at(slots, i);
 
-		if (slot_is_with_driver(slot))
-			driver_end(&remote->base, slot, -ECONNRESET);
+		if (!slot_is_with_driver(slot))
+			continue;
+		remote_select_leave(slot);
+		driver_end(&remote->base, slot, -ECONNRESET);
 	}
 	window_deinit(&remote->window);
 }
@@ -74,18 +82,12 @@ static bool names_no_file(const struct proactor_op *op)
 	return false;
 }
 
-/*
- * Of the flags only those that the front takes care of: a poll pushed again would report the same
- * for ever, and a receive has to say how much it takes.
- */
+/* Ancillary data means something in one process only. */
 static bool has_wire_form(const struct proactor_op *op)
 {
-	/* ancillary data means something in one process only */
-	if ((op->opcode == PROACTOR_RECVMSG || op->opcode == PROACTOR_SENDMSG) &&
-		op->recvmsg.message->msg_controllen > 0)
-		return false;
-	return !(op->flags & PROACTOR_BUFFER_SELECT) &&
-		!(op->opcode == PROACTOR_POLL && op->flags & PROACTOR_MULTISHOT);
+	if (op->opcode == PROACTOR_RECVMSG || op->opcode == PROACTOR_SENDMSG)
+		return op->recvmsg.message->msg_controllen == 0;
+	return op_table[op->opcode].where == OP_WHERE_WIRE;
 }
 
 static bool has_too_many_pieces(const struct proactor_op *op)
@@ -94,14 +96,47 @@ static bool has_too_many_pieces(const struct proactor_op *op)
 		op->recvmsg.message->msg_iovlen > IOV_MAX;
 }
 
+/* What is left of a request that was not sent. */
+static void abandon(struct remote *remote, struct slot *slot)
+{
+	remote_end_loan(remote, slot);
+	remote_forget(&remote->base, slot);
+}
+
+static int send_op(struct remote *remote, struct proactor_op *op, struct slot *slot,
+	int64_t *ret_result)
+{
+	int r = remote_keep(remote, op, slot), lent = 0;
+
+	if (r >= 0)
+		lent = remote_lend_directory(remote, op, slot);
+	if (r >= 0 && lent >= 0)
+		r = remote_send(remote, op, slot, -1);
+	if (r < 0 || lent < 0)
+		abandon(remote, slot);
+	if (lent >= 0)
+		return r < 0 ? r : PROACTOR_PENDING;
+	*ret_result = lent;
+	return PROACTOR_READY;
+}
+
+static int select_buffer(struct remote *remote, const struct proactor_op *op, struct slot *slot)
+{
+	int r = remote_select(remote, op, slot);
+
+	if (r >= 0)
+		return PROACTOR_PENDING;
+	abandon(remote, slot);
+	return r;
+}
+
 static int start(struct proactor *proactor, const struct proactor_op *given, struct slot *slot,
 	int64_t *ret_result)
 {
 	struct remote *remote = remote_of(proactor);
 	struct proactor_op op = *given;
-	int r;
 
-	if (op_table[op.opcode].where != OP_WHERE_WIRE || !has_wire_form(&op))
+	if (!has_wire_form(&op))
 		return -EOPNOTSUPP;
 	if (remote->connection.error < 0) {
 		*ret_result = -ECONNRESET;
@@ -117,19 +152,8 @@ static int start(struct proactor *proactor, const struct proactor_op *given, str
 	}
 	if (remote_is_local(&op))
 		return remote_push_local(remote, &op, slot, ret_result);
-	r = remote_keep(remote, &op, slot);
-	if (r >= 0)
-		r = remote_lend_directory(remote, &op, slot);
-	if (r >= 0)
-		r = remote_send(remote, &op, slot, -1);
-	if (r >= 0)
-		return PROACTOR_PENDING;
-	remote_end_loan(remote, slot);
-	remote_forget(proactor, slot);
-	if (r == -ENOMEM)
-		return r;
-	*ret_result = r;
-	return PROACTOR_READY;
+	return op.flags & PROACTOR_BUFFER_SELECT ? select_buffer(remote, &op, slot)
+						 : send_op(remote, &op, slot, ret_result);
 }
 
 /* What is done in this process, and might hold it up; what makes a file goes on from there. */
@@ -171,6 +195,7 @@ static int remote_cancel(struct proactor *proactor, struct slot *slot)
 
 	if (slot->marks & SLOT_HELD) {
 		remote_end_loan(remote, slot);
+		remote_select_leave(slot);
 		slot->marks &= (uint8_t)~SLOT_HELD;
 		driver_end(proactor, slot, -ECANCELED);
 		return 0;
@@ -265,6 +290,7 @@ static void remote_free(struct proactor *proactor)
 	remote_ring_close(&remote->ring);
 	window_deinit(&remote->window);
 	buffer_deinit(&remote->scratch);
+	buffer_deinit(&remote->shots);
 	fd_close(remote->epoll_fd);
 	slab_deinit(&remote->rooms);
 	free(remote);

@@ -4,6 +4,8 @@
  *   remote.c          the calls of struct driver
  *   remote_local.c    what is done in this process
  *   remote_room.c     where answers go
+ *   remote_select.c   receives that choose their buffer
+ *   remote_shots.c    operations that go on
  *   remote_hello.c    what the daemon takes
  *   remote_send.c     an operation becomes a request, sent now or held back
  *   remote_receive.c  responses end operations
@@ -33,6 +35,14 @@ struct remote_region {
 
 enum { REMOTE_REGIONS_MAX = 64 };
 
+/* What a slot's stash is of ours, in its stash_kind. Only the first has memory there. */
+enum remote_stash {
+	REMOTE_STASH_ROOM = 1,
+	REMOTE_STASH_SELECTS,   /* it takes a buffer when data comes */
+	REMOTE_STASH_SHOOTS,    /* it makes an entry for each notification */
+	REMOTE_STASH_SHOT_LAST, /* … and has made its last, which nobody has taken yet */
+};
+
 struct remote {
 	struct proactor base;
 	struct connection connection;
@@ -43,6 +53,7 @@ struct remote {
 	size_t transfer_size;   /* the daemon's limit, */
 	size_t frame_room;      /* on what an operation has of pieces, with their headers, */
 	size_t piece_count_max; /* and on how many these are */
+	struct buffer shots;    /* that nobody has taken yet, of struct shot */
 	struct slab rooms;      /* of struct room */
 	/* an operation's pieces and message, cut to that, while it is packed */
 	struct iovec pieces[IOV_MAX];
@@ -126,11 +137,50 @@ int remote_keep(struct remote *remote, struct proactor_op *op, struct slot *slot
 void remote_forget(struct proactor *proactor, struct slot *slot);
 
 /* Where the result is to go. */
-void remote_room_of(const struct slot *slot, struct codec_result *ret_result);
+void remote_room_of(const struct remote *remote, const struct slot *slot,
+	struct codec_result *ret_result);
 
 /* What a message that was received brought besides its bytes; nothing for other operations. */
 void remote_fill_message(const struct slot *slot, const struct codec_result *result,
 	const struct proactor_address *address);
+
+/* ---- remote_select.c ---- */
+
+/* Starts a receive that takes its buffer when data comes. -ENOMEM. */
+int remote_select(struct remote *remote, const struct proactor_op *op, struct slot *slot);
+
+/* Whether @slot's operation is one. */
+bool remote_selects(const struct slot *slot);
+
+/* What the request under way is, how much it transfers, and where to. */
+uint32_t remote_select_opcode(const struct slot *slot);
+size_t remote_select_size(const struct remote *remote, const struct slot *slot);
+void remote_select_room(const struct remote *remote, const struct slot *slot,
+	struct codec_result *ret_result);
+
+/* The request under way came to @result: ends the operation, or goes on. */
+void remote_select_answered(struct remote *remote, struct slot *slot, int64_t result);
+
+/* Gives back the buffer that @slot's operation has taken; nothing for other operations. */
+void remote_select_leave(struct slot *slot);
+
+/* ---- remote_shots.c ---- */
+
+/* Whether @slot's operation is a multishot one that the daemon does as such. */
+bool remote_shoots(const struct slot *slot);
+
+/* Takes the notification of a shot. -EBADMSG. */
+int remote_take_shot(struct remote *remote, const struct rpc_message *message);
+
+/* An entry for @slot is to be made, after those that wait. -EBADMSG: it has had its last. */
+int remote_shoot(struct remote *remote, struct slot *slot, int64_t result, bool is_last);
+
+/* So many wait to be taken that no more should come. */
+bool remote_has_many_shots(const struct remote *remote);
+
+/* Takes those that wait, as struct driver's reap. */
+unsigned remote_reap_shots(struct proactor *proactor, struct proactor_entry *entries,
+	unsigned count);
 
 /* ---- remote_hello.c ---- */
 
@@ -164,7 +214,7 @@ bool remote_push_brief(struct remote *remote, const struct proactor_op *op, stru
 void remote_send_held(struct remote *remote);
 
 /* The bytes that @slot's operation transfers at most. */
-size_t remote_data_size(const struct slot *slot);
+size_t remote_data_size(const struct remote *remote, const struct slot *slot);
 
 /* ---- remote_receive.c ---- */
 

@@ -5,6 +5,7 @@
  * have the shape of the operation's result, ends the connection.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "client/remote.h"
 #include "proto/brief.h"
@@ -43,6 +44,12 @@ static int read_response(const struct rpc_message *message, uint32_t opcode,
 	return 0;
 }
 
+/* Whether the daemon has still to answer. What threads do it was not asked. */
+static bool is_awaited(const struct slot *slot)
+{
+	return slot_is_with_driver(slot) && slot->stash_kind != REMOTE_STASH_SHOT_LAST;
+}
+
 /* The operation in flight that @msgid names; NULL: none. */
 static struct slot *find_slot(struct remote *remote, uint32_t msgid)
 {
@@ -51,7 +58,7 @@ static struct slot *find_slot(struct remote *remote, uint32_t msgid)
 	struct slot *slot = index < slots_count(slots) ? slots_at(slots, index) : NULL;
 
 	if (!slot || slot->state != SLOT_IN_FLIGHT || slot->marks & SLOT_HELD ||
-		!(slot->marks & SLOT_BY_RING) != !(msgid & REMOTE_RING_MSGID))
+		!is_awaited(slot) || !(slot->marks & SLOT_BY_RING) != !(msgid & REMOTE_RING_MSGID))
 		return NULL;
 	return slot;
 }
@@ -59,7 +66,7 @@ static struct slot *find_slot(struct remote *remote, uint32_t msgid)
 /* What its response has released. */
 static void leave(struct remote *remote, struct slot *slot)
 {
-	window_leave(&remote->window, window_cost(remote_data_size(slot)));
+	window_leave(&remote->window, window_cost(remote_data_size(remote, slot)));
 	if (slot->marks & SLOT_BY_RING) {
 		assert(remote->ring.in_flight > 0);
 		remote->ring.in_flight--;
@@ -72,19 +79,26 @@ static int end_operation(struct remote *remote, const struct rpc_message *messag
 	struct slot *slot = find_slot(remote, message->msgid);
 	struct proactor_address address = {0};
 	struct codec_result result;
+	uint32_t opcode;
 
 	if (!slot)
 		return -EBADMSG;
-	remote_room_of(slot, &result);
+	opcode = remote_selects(slot) ? remote_select_opcode(slot) : slot->opcode;
+	remote_room_of(remote, slot, &result);
 	result.is_in_memory = slot->marks & SLOT_IN_MEMORY;
-	if (op_table[slot->opcode].result == OP_RESULT_MESSAGE)
+	if (op_table[opcode].result == OP_RESULT_MESSAGE)
 		result.address = &address;
-	if (read_response(message, slot->opcode, &result) < 0)
+	if (read_response(message, opcode, &result) < 0)
 		return -EBADMSG;
 	remote_fill_message(slot, &result, &address);
 	remote_end_loan(remote, slot);
 	leave(remote, slot);
-	driver_end(&remote->base, slot, result.result);
+	if (remote_shoots(slot))
+		return remote_shoot(remote, slot, result.result, /* is_last= */ true);
+	if (remote_selects(slot))
+		remote_select_answered(remote, slot, result.result);
+	else
+		driver_end(&remote->base, slot, result.result);
 	return 0;
 }
 
@@ -102,6 +116,14 @@ static int end_control(struct remote *remote, const struct rpc_message *message)
 	return 0;
 }
 
+static bool is_completion(const struct rpc_message *message)
+{
+	static const char name[] = "completion";
+
+	return message->method_size == sizeof(name) - 1 &&
+		memcmp(message->method, name, sizeof(name) - 1) == 0;
+}
+
 static int take_frame(struct remote *remote, const uint8_t *frame, size_t size)
 {
 	struct rpc_message message;
@@ -110,7 +132,8 @@ static int take_frame(struct remote *remote, const uint8_t *frame, size_t size)
 	if (rpc_parse(frame, size, &message, &reason) < 0 || message.type == RPC_REQUEST)
 		return -EBADMSG;
 	if (message.type == RPC_NOTIFICATION)
-		return 0; /* "closed" among them, after which the connection ends by itself */
+		/* "closed" may come as well, after which the connection ends by itself */
+		return is_completion(&message) ? remote_take_shot(remote, &message) : 0;
 	return message.msgid & REMOTE_CONTROL_MSGID ? end_control(remote, &message)
 						    : end_operation(remote, &message);
 }
@@ -202,20 +225,20 @@ void remote_receive(struct remote *remote)
 static void look_at_socket(struct remote *remote)
 {
 	remote->ring.looks = 0;
+	if (remote_has_many_shots(remote))
+		return;
 	if (remote->connection.error == 0)
 		(void)connection_receive(&remote->connection, false);
 	remote_receive(remote);
 }
 
-unsigned remote_reap(struct proactor *proactor, struct proactor_entry *entries, unsigned count)
+/* Takes the responses that have come by the ring. */
+static unsigned reap_ring(struct remote *remote, struct proactor_entry *entries, unsigned count)
 {
-	struct remote *remote = container_of(proactor, struct remote, base);
 	struct queue *responses = &remote->ring.responses;
 	unsigned taken = 0;
 	bool found = false;
 
-	if (!remote_ring_is_open(&remote->ring) || remote->connection.error < 0)
-		return 0;
 	while (taken < count && queue_has(responses)) {
 		found = true;
 		if (unlikely(take_slot(remote, entries, &taken) < 0)) {
@@ -231,5 +254,17 @@ unsigned remote_reap(struct proactor *proactor, struct proactor_entry *entries, 
 	}
 	if (++remote->ring.looks >= REMOTE_RING_LOOKS_MAX)
 		look_at_socket(remote);
+	return taken;
+}
+
+unsigned remote_reap(struct proactor *proactor, struct proactor_entry *entries, unsigned count)
+{
+	struct remote *remote = container_of(proactor, struct remote, base);
+	unsigned taken = 0;
+
+	if (unlikely(buffer_size(&remote->shots) > 0))
+		taken = remote_reap_shots(proactor, entries, count);
+	if (remote_ring_is_open(&remote->ring) && remote->connection.error == 0 && taken < count)
+		taken += reap_ring(remote, entries + taken, count - taken);
 	return taken;
 }

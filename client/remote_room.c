@@ -11,7 +11,7 @@
 
 #include "client/remote.h"
 
-enum { ROOM_PIECES = 8, STASH_IS_ROOM = 1 };
+enum { ROOM_PIECES = 8 };
 
 struct room {
 	struct proactor_address *address;
@@ -37,22 +37,22 @@ static struct room *room_new(struct remote *remote, struct slot *slot)
 	room->pieces = NULL;
 	room->count = 0;
 	slot->stash = room;
-	slot->stash_kind = STASH_IS_ROOM;
+	slot->stash_kind = REMOTE_STASH_ROOM;
 	return room;
 }
 
 void remote_forget(struct proactor *proactor, struct slot *slot)
 {
 	struct remote *remote = container_of(proactor, struct remote, base);
-	struct room *room = slot->stash;
+	struct room *room = slot->stash_kind == REMOTE_STASH_ROOM ? slot->stash : NULL;
 
-	if (slot->stash_kind != STASH_IS_ROOM)
+	slot->stash_kind = 0;
+	if (!room)
 		return;
 	if (room->pieces != room->few)
 		free(room->pieces);
 	slab_give(&remote->rooms, room);
 	slot->stash = NULL;
-	slot->stash_kind = 0;
 }
 
 /* ---- cutting ---- */
@@ -159,6 +159,8 @@ static int keep_message(struct remote *remote, struct proactor_op *op, struct sl
 
 int remote_keep(struct remote *remote, struct proactor_op *op, struct slot *slot)
 {
+	if (op->flags & PROACTOR_MULTISHOT)
+		slot->stash_kind = REMOTE_STASH_SHOOTS;
 	switch (op->opcode) {
 	case PROACTOR_READ:
 	case PROACTOR_RECV:
@@ -181,10 +183,15 @@ int remote_keep(struct remote *remote, struct proactor_op *op, struct slot *slot
 
 /* ---- filling ---- */
 
-void remote_room_of(const struct slot *slot, struct codec_result *ret_result)
+void remote_room_of(const struct remote *remote, const struct slot *slot,
+	struct codec_result *ret_result)
 {
-	const struct room *room = slot->stash_kind == STASH_IS_ROOM ? slot->stash : NULL;
+	const struct room *room = slot->stash_kind == REMOTE_STASH_ROOM ? slot->stash : NULL;
 
+	if (remote_selects(slot)) {
+		remote_select_room(remote, slot, ret_result);
+		return;
+	}
 	*ret_result = (struct codec_result){0};
 	switch (op_table[slot->opcode].result) {
 	case OP_RESULT_BYTES:
@@ -208,7 +215,7 @@ void remote_room_of(const struct slot *slot, struct codec_result *ret_result)
 void remote_fill_message(const struct slot *slot, const struct codec_result *result,
 	const struct proactor_address *address)
 {
-	const struct room *room = slot->stash_kind == STASH_IS_ROOM ? slot->stash : NULL;
+	const struct room *room = slot->stash_kind == REMOTE_STASH_ROOM ? slot->stash : NULL;
 	struct msghdr *message = room ? room->message : NULL;
 
 	if (!message || result->result < 0)

@@ -38,10 +38,12 @@ int remote_send_attach(struct remote *remote, uint32_t msgid, int fd)
 	return remote_finish_request(remote, &pack);
 }
 
-size_t remote_data_size(const struct slot *slot)
+size_t remote_data_size(const struct remote *remote, const struct slot *slot)
 {
 	enum op_result kind = op_table[slot->opcode].result;
 
+	if (remote_selects(slot))
+		return remote_select_size(remote, slot);
 	/* what splice moves does not come by here, nor what both see */
 	if (slot->opcode == PROACTOR_SPLICE || slot->marks & SLOT_IN_MEMORY)
 		return 0;
@@ -85,7 +87,7 @@ int remote_send(struct remote *remote, const struct proactor_op *op, struct slot
 		region = &found;
 		slot->marks |= SLOT_IN_MEMORY;
 	}
-	cost = window_cost(remote_data_size(slot));
+	cost = window_cost(remote_data_size(remote, slot));
 	if (!window_admits(&remote->window, cost))
 		return hold(remote, op, slot, region, cost, fd);
 	window_enter(&remote->window, cost);

@@ -140,6 +140,8 @@ int remote_wait(struct proactor *proactor, uint64_t deadline_ns)
 	struct remote *remote = container_of(proactor, struct remote, base);
 
 	(void)connection_send(&remote->connection);
+	if (remote_has_many_shots(remote))
+		return 0;
 	if (remote_ring_is_open(&remote->ring)) {
 		remote_ring_flush(&remote->ring);
 		if (queue_has(&remote->ring.responses) || (deadline_ns == 0 && has_looked(remote)))
@@ -159,6 +161,10 @@ int remote_flush(struct proactor *proactor)
 
 	(void)connection_send(&remote->connection);
 	follow_output(remote);
+	/* what there is no room for now is sent when there is: who waits hears of that */
+	if (remote->connection.error == 0 && connection_has_output(&remote->connection) &&
+		!remote->watches_send)
+		return -EAGAIN;
 	/* the caller sleeps on proactor_fd(): the next poll ends what begins here */
 	if (!remote_ring_is_open(&remote->ring) || remote_ring_begin_sleep(&remote->ring))
 		return 0;

@@ -73,13 +73,12 @@ bool heavy_takes(struct operation *operation)
 
 bool heavy_cancel(struct operation *operation)
 {
-	operation->is_cancelled = true;
 	if (!list_linked(&operation->heavy_link))
 		return false;
 	list_remove(&operation->heavy_link);
 	if (list_empty(&operation->session->heavy))
 		list_remove(&operation->session->heavy_link);
-	loop_end(session_loop(operation->session), &operation->task, -ECANCELED);
+	loop_post(session_loop(operation->session), &operation->task, -ECANCELED);
 	return true;
 }
 
@@ -93,7 +92,7 @@ bool heavy_goes_on(struct operation *operation, int64_t result, int64_t *ret_res
 
 	operation->done += moved;
 	operation->left -= moved;
-	if (is_whole && operation->left > 0 && !operation->is_cancelled &&
+	if (is_whole && operation->left > 0 && !operation->cancelled &&
 		operation->session->state != SESSION_CLOSING) {
 		op->read.data = (uint8_t *)op->read.data + moved;
 		op->read.offset += (int64_t)moved;

@@ -14,12 +14,6 @@ void loop_init(struct loop *loop, struct proactor *proactor)
 	loop->ready = LIST_INIT(loop->ready);
 }
 
-static void make_ready(struct loop *loop, struct task *task, int64_t result)
-{
-	task->ready_result = result;
-	list_append(&loop->ready, &task->ready_link);
-}
-
 void loop_push(struct loop *loop, struct task *task, struct proactor_op *op)
 {
 	struct proactor_completion ready;
@@ -29,15 +23,18 @@ void loop_push(struct loop *loop, struct task *task, struct proactor_op *op)
 	op->context = task;
 	task->pending = true;
 	r = proactor_push(loop->proactor, op, &task->key, &ready);
-	if (r != PROACTOR_PENDING)
-		make_ready(loop, task, r == PROACTOR_READY ? ready.result : r);
+	if (r == PROACTOR_PENDING)
+		return;
+	task->pending = false;
+	loop_post(loop, task, r == PROACTOR_READY ? ready.result : r);
 }
 
-void loop_end(struct loop *loop, struct task *task, int64_t result)
+void loop_post(struct loop *loop, struct task *task, int64_t result)
 {
 	assert(!task->pending);
 	task->pending = true;
-	make_ready(loop, task, result);
+	task->ready_result = result;
+	list_append(&loop->ready, &task->ready_link);
 }
 
 void loop_cancel(struct loop *loop, struct task *task)
@@ -76,10 +73,11 @@ void loop_close_fd(struct loop *loop, int fd)
 		loop_close(loop, file);
 }
 
-static void complete(struct task *task, int64_t result)
+static void complete(struct task *task, int64_t result, bool more)
 {
 	assert(task->pending);
-	task->pending = false;
+	task->pending = more;
+	task->more = more;
 	task->complete(task, result);
 }
 
@@ -92,7 +90,7 @@ static void complete_ready(struct loop *loop)
 	while ((link = list_pop(&now))) {
 		struct task *task = list_entry(link, struct task, ready_link);
 
-		complete(task, task->ready_result);
+		complete(task, task->ready_result, /* more= */ false);
 	}
 }
 
@@ -116,7 +114,8 @@ int loop_turn(struct loop *loop, bool may_block)
 
 		assert(r == 0);
 		if (completion.context)
-			complete(completion.context, completion.result);
+			complete(completion.context, completion.result,
+				completion.flags & PROACTOR_MORE);
 		else
 			loop->closing_count--;
 	}

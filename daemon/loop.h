@@ -2,7 +2,8 @@
  * The loop: one proactor, and what is to happen when an operation has ended.
  *
  * A task is the daemon's side of one operation in flight: its memory is the operation's context,
- * its callback is called exactly once for each loop_push(), never from within loop_push() itself.
+ * its callback is called exactly once for each loop_push() (of a multishot operation, once for each
+ * entry), never from within loop_push() itself.
  * So whoever pushes need not be prepared to be called back in the middle of what it does, and has
  * one place where an operation's end is handled, failures to start among them.
  */
@@ -13,7 +14,8 @@
 
 struct task {
 	void (*complete)(struct task *task, int64_t result);
-	bool pending; /* true exactly from loop_push() to the callback */
+	bool pending; /* true exactly from loop_push() to the callback, the last where @more */
+	bool more;    /* in the callback: the operation goes on, and calls back again */
 	uint64_t key; /* while pending, and not on the ready list */
 	struct list ready_link;
 	int64_t ready_result;
@@ -36,8 +38,8 @@ void loop_init(struct loop *loop, struct proactor *proactor);
  */
 void loop_push(struct loop *loop, struct task *task, struct proactor_op *op);
 
-/* Has @task, which is not pending, end with @result in one of the next turns. */
-void loop_end(struct loop *loop, struct task *task, int64_t result);
+/* Calls back @task, which is not pending, with @result: as for an operation that ended at once. */
+void loop_post(struct loop *loop, struct task *task, int64_t result);
 
 /* Asks for a pending task to end; its callback comes. Nothing for one that is not pending. */
 void loop_cancel(struct loop *loop, struct task *task);

@@ -7,6 +7,7 @@
 #include "daemon/params.h"
 #include "daemon/policy.h"
 #include "daemon/reply.h"
+#include "daemon/shots.h"
 #include "proto/brief.h"
 #include "proto/codec.h"
 
@@ -73,9 +74,23 @@ static enum operation_start prepare(struct operation *operation, const struct op
 		!policy_allows(operation->session, &operation->op, error) ||
 		!params_translate(operation, error))
 		return OPERATION_REFUSED;
+	operation->multishot = operation->op.flags & PROACTOR_MULTISHOT;
+	/* of these the daemon makes single ones */
+	if (operation->op.opcode != PROACTOR_POLL)
+		operation->op.flags = 0;
 	set_outputs(operation);
 	start = params_take_memory(operation, error);
 	return start == OPERATION_STARTED ? charge(operation, error) : start;
+}
+
+/* A descriptor whose close was stopped would be open for ever. */
+static void cancel(struct operation *operation)
+{
+	if (operation->op.opcode == PROACTOR_CLOSE)
+		return;
+	operation->cancelled = true;
+	if (!shots_cancel(operation) && !heavy_cancel(operation))
+		loop_cancel(session_loop(operation->session), &operation->task);
 }
 
 static bool holds(const struct operation *operation, const struct file *file)
@@ -84,14 +99,6 @@ static bool holds(const struct operation *operation, const struct file *file)
 		if (operation->files[i] == file)
 			return true;
 	return false;
-}
-
-/* A descriptor whose close was stopped would be open for ever. */
-static void cancel(struct operation *operation)
-{
-	if (operation->op.opcode == PROACTOR_CLOSE || heavy_cancel(operation))
-		return;
-	loop_cancel(session_loop(operation->session), &operation->task);
 }
 
 /*
@@ -151,7 +158,9 @@ static struct operation *operation_new(struct session *session, const struct pro
 	operation->chunk = NULL;
 	operation->memory = NULL;
 	operation->file_charged = false;
-	operation->is_heavy = operation->is_cancelled = false;
+	operation->is_heavy = operation->multishot = operation->cancelled = false;
+	operation->events = 0;
+	operation->paused_link = (struct list){0};
 	operation->heavy_link = (struct list){0};
 	operation->by_ring = session->ring && session->ring->answers;
 	operation->op = *op;
@@ -322,9 +331,14 @@ static void ended(struct task *task, int64_t result)
 
 	if (unlikely(operation->is_heavy) && heavy_goes_on(operation, result, &result))
 		return;
-	count(operation, result);
 	if (op_makes_file(operation->op.opcode) && result >= 0)
 		result = adopt_file(operation, result);
+	if (operation->multishot && shots_take(operation, &result)) {
+		/* what could not be delivered has closed the session */
+		session_progress(session);
+		return;
+	}
+	count(operation, result);
 	list_remove(&operation->link);
 	map_remove(&session->operations_by_msgid, &operation->node);
 	release_files(operation, result);

@@ -23,15 +23,18 @@ struct operation {
 	struct session *session;
 	struct file *files[OPERATION_FILES_MAX]; /* that it acts on */
 	unsigned file_count;
-	struct chunk *chunk;   /* its data, or NULL */
-	struct memory *memory; /* that its data is in, or NULL */
-	bool file_charged;     /* it may make a file, and that is paid for */
-	bool by_ring;          /* where it came, and is answered, as far as that fits */
-	bool is_heavy;         /* see heavy.h; then: */
-	bool is_cancelled;
+	struct chunk *chunk;    /* its data, or NULL */
+	struct memory *memory;  /* that its data is in, or NULL */
+	bool file_charged;      /* it may make a file, and that is paid for */
+	bool by_ring;           /* where it came, and is answered, as far as that fits */
+	bool is_heavy;          /* see heavy.h */
 	struct list heavy_link; /* of session->heavy, while it waits for a turn */
 	uint64_t left;          /* bytes, with those of the piece that is under way */
 	uint64_t done;
+	bool multishot; /* see shots.h */
+	bool cancelled;
+	int64_t events;          /* of a multishot poll, to be reported when there is room */
+	struct list paused_link; /* of server->paused, or unlinked */
 	struct proactor_op op;
 	union {
 		struct statx stat;

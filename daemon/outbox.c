@@ -51,6 +51,7 @@ bool outbox_append(struct session *session, const void *bytes, size_t size)
 		}
 		account_force(&session->account, session->user, RESOURCE_MEMORY, chunk->capacity);
 		list_append(&outbox->chunks, &chunk->link);
+		outbox->capacity += chunk->capacity;
 	}
 	memcpy(chunk->bytes + chunk->tail, bytes, size);
 	chunk->tail += size;
@@ -69,6 +70,7 @@ void outbox_append_chunk(struct session *session, struct chunk *chunk)
 		return;
 	}
 	list_append(&outbox->chunks, &chunk->link);
+	outbox->capacity += chunk->capacity;
 	outbox->size += chunk_size(chunk);
 	mark_dirty(session);
 }
@@ -140,6 +142,8 @@ static void consume(struct session *session, size_t size)
 		size -= part;
 		if (chunk_size(chunk) == 0) {
 			list_remove(&chunk->link);
+			assert(outbox->capacity >= chunk->capacity);
+			outbox->capacity -= chunk->capacity;
 			session_give_chunk(session, chunk);
 		}
 	}
@@ -169,5 +173,5 @@ void outbox_clear(struct session *session)
 	assert(!outbox->sending.pending);
 	while ((link = list_pop(&outbox->chunks)))
 		session_give_chunk(session, list_entry(link, struct chunk, link));
-	outbox->size = 0;
+	outbox->size = outbox->capacity = 0;
 }

@@ -20,8 +20,9 @@ enum { OUTBOX_CHUNKS_PER_SEND = 32 };
 struct outbox {
 	struct task sending;
 	struct list chunks;
-	size_t size; /* bytes in all chunks */
-	bool hurry;  /* the session has failed: send what goes at once, drop the rest */
+	size_t size;     /* bytes in all chunks */
+	size_t capacity; /* of all chunks: what is charged for them */
+	bool hurry;      /* the session has failed: send what goes at once, drop the rest */
 
 	struct msghdr message;
 	struct iovec pieces[OUTBOX_CHUNKS_PER_SEND];

@@ -89,7 +89,11 @@ enum {
 static uint32_t unsafe_flags(const struct proactor_op *op)
 {
 	switch (op->opcode) {
-	case PROACTOR_RECV: return op->recv.flags & ~(uint32_t)RECV_FLAGS;
+	case PROACTOR_RECV:
+		/* what is only looked at would come again and again */
+		return op->recv.flags &
+			~(uint32_t)(op->flags & PROACTOR_MULTISHOT ? RECV_FLAGS & ~MSG_PEEK
+								   : RECV_FLAGS);
 	case PROACTOR_SEND: return op->send.flags & ~(uint32_t)SEND_FLAGS;
 	case PROACTOR_RECVFROM: return op->recvfrom.flags & ~(uint32_t)RECV_FLAGS;
 	case PROACTOR_RECVMSG: return op->recvmsg.flags & ~(uint32_t)RECV_FLAGS;

@@ -129,6 +129,29 @@ static void set_error(const struct operation *operation, int code, struct rpc_er
 		rpc_error_set(error, code, "%s", name);
 }
 
+/* What was begun in the scratch buffer gets its result. */
+static void end_with_result(struct operation *operation, struct pack *pack, int64_t result)
+{
+	if (operation->memory)
+		codec_pack_result_in_memory(pack, &operation->op, result);
+	else
+		codec_pack_result(pack, &operation->op, result);
+	if (!pack->failed && !operation->memory &&
+		codec_result_has_bytes(op_table[operation->op.opcode].result))
+		reply_bytes(operation, pack, result);
+	else
+		reply_end(operation->session, pack);
+}
+
+void reply_shot(struct operation *operation, int64_t result)
+{
+	struct pack pack = pack_into(&operation->session->server->scratch);
+
+	buffer_clear(pack.buffer);
+	rpc_pack_completion(&pack, (uint32_t)operation->node.key);
+	end_with_result(operation, &pack, result);
+}
+
 static void reply_outcome(struct operation *operation, int64_t result)
 {
 	uint32_t msgid = (uint32_t)operation->node.key;
@@ -141,15 +164,7 @@ static void reply_outcome(struct operation *operation, int64_t result)
 		return;
 	}
 	pack = reply_begin(operation->session, msgid);
-	if (operation->memory)
-		codec_pack_result_in_memory(&pack, &operation->op, result);
-	else
-		codec_pack_result(&pack, &operation->op, result);
-	if (!pack.failed && !operation->memory &&
-		codec_result_has_bytes(op_table[operation->op.opcode].result))
-		reply_bytes(operation, &pack, result);
-	else
-		reply_end(operation->session, &pack);
+	end_with_result(operation, &pack, result);
 }
 
 /* Whether the answer has a brief form: nothing, or a number. */

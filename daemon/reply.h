@@ -23,5 +23,8 @@ void reply_nil(struct session *session, uint32_t msgid);
  */
 void reply_end_with_fds(struct session *session, struct pack *pack, const int *fds, unsigned count);
 
+/* A result of @operation, which goes on. Data moves from its chunk to the outbox. */
+void reply_shot(struct operation *operation, int64_t result);
+
 /* How @operation ended. Data moves from its chunk to the outbox. */
 void reply_operation(struct operation *operation, int64_t result);

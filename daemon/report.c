@@ -81,8 +81,9 @@ void report_stats(struct pack *pack, const struct server *server)
 	PACK_GROUP(pack, "sessions", {"open", server->session_count},
 		{"accepted", stats->sessions_accepted}, {"ended", stats->sessions_ended},
 		{"refused", stats->sessions_refused}, {"failed", stats->sessions_failed},
-		{"stalls", stats->stalls}, {"accept_errors", stats->accept_errors},
-		{"doorbells", stats->doorbells}, {"wakes", stats->wakes});
+		{"stalls", stats->stalls}, {"shots_paused", stats->shots_paused},
+		{"accept_errors", stats->accept_errors}, {"doorbells", stats->doorbells},
+		{"wakes", stats->wakes});
 	PACK_GROUP(pack, "operations", {"submitted", stats->operations_submitted},
 		{"completed", stats->operations_completed},
 		{"cancelled", stats->operations_cancelled},

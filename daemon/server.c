@@ -18,6 +18,7 @@
 #include "daemon/operation.h"
 #include "daemon/ring.h"
 #include "daemon/session.h"
+#include "daemon/shots.h"
 
 /* Freed chunks beyond this are given back to the system when a session ends. */
 enum { IDLE_BYTES_MAX = 1024 * 1024, COMPLAINTS_PER_INTERVAL = 10 };
@@ -130,6 +131,7 @@ int server_init(struct server *server, struct proactor *proactor,
 	server->awake_rings = LIST_INIT(server->awake_rings);
 	server->dirty_rings = LIST_INIT(server->dirty_rings);
 	spin_init(&server->spin, options->spin_ns);
+	server->paused = LIST_INIT(server->paused);
 	loop_init(&server->loop, proactor);
 	server->stats.started_ns = server->loop.now_ns;
 	chunk_pool_init(&server->chunks);
@@ -151,7 +153,8 @@ int server_init(struct server *server, struct proactor *proactor,
 
 void server_deinit(struct server *server)
 {
-	assert(list_empty(&server->sessions) && list_empty(&server->users));
+	assert(list_empty(&server->sessions) && list_empty(&server->users) &&
+		list_empty(&server->paused));
 	buffer_deinit(&server->scratch);
 	slab_deinit(&server->operations);
 	chunk_pool_deinit(&server->chunks);
@@ -233,6 +236,7 @@ static void try_stalled(struct server *server)
 	if (!server->room_made)
 		return;
 	server->room_made = false;
+	shots_resume(server);
 	list_steal(&stalled, &server->stalled);
 	while ((link = list_pop(&stalled))) {
 		struct session *session = list_entry(link, struct session, stalled_link);

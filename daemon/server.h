@@ -52,6 +52,7 @@ struct server {
 	struct list heavy;       /* sessions with operations that wait for a turn, see heavy.h */
 	uint64_t light_count;    /* operations of the others since then */
 	bool heavy_waited;       /* the last turn was theirs */
+	struct list paused;      /* operations whose next shot waits for room */
 	struct list awake_rings; /* that are looked at each turn */
 	struct list dirty_rings; /* whose clients may have to be woken */
 	struct spin spin;

@@ -24,9 +24,10 @@ struct stats {
 	uint64_t requests;
 	uint64_t requests_refused; /* answered with an error before anything was done */
 	uint64_t notifications_ignored;
-	uint64_t doorbells; /* rung by clients that share a ring */
-	uint64_t wakes;     /* of such clients */
-	uint64_t stalls;    /* times that a client was not read from, for a limit */
+	uint64_t shots_paused; /* times that an operation which goes on had to wait for room */
+	uint64_t doorbells;    /* rung by clients that share a ring */
+	uint64_t wakes;        /* of such clients */
+	uint64_t stalls;       /* times that a client was not read from, for a limit */
 	uint64_t received_bytes;
 	uint64_t sent_bytes;
 	uint64_t by_op[PROACTOR_OPCODE_COUNT];

@@ -119,6 +119,12 @@ void buffers_untake(struct proactor_buffers *buffers, uint32_t index)
 	give(buffers, index);
 }
 
+void buffers_return(struct proactor_buffers *buffers, uint32_t index)
+{
+	buffers_untake(buffers, index);
+	extra_feed(buffers);
+}
+
 void buffers_lend(struct proactor_buffers *buffers, uint32_t index)
 {
 	assert(index < buffers->count && !buffers->lent[index]);

@@ -35,6 +35,9 @@ int64_t buffers_take(struct proactor_buffers *buffers, void **ret_data, size_t *
 /* Takes that back: nothing came. */
 void buffers_untake(struct proactor_buffers *buffers, uint32_t index);
 
+/* As above, where others may have looked for one meanwhile: they go on. */
+void buffers_return(struct proactor_buffers *buffers, uint32_t index);
+
 /* Gives the engine all that are not lent, or puts them on the stack: it has forgotten them. */
 void buffers_give_free(struct proactor_buffers *buffers);
 

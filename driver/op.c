@@ -40,10 +40,12 @@ typedef void *TYPE_ARGUMENT;
 	_Static_assert(__builtin_types_compatible_p(TYPE_##op_kind,                                \
 			       __typeof__(((struct proactor_op *)0)->op_name.field)),              \
 		"op.tbl: " #op_name "." #field " is not of the kind " #op_kind);
+#define MULTISHOT
 #define END
 #include "driver/op.tbl"
 #undef OP
 #undef PARAM
+#undef MULTISHOT
 #undef END
 
 /* clang-format off */
@@ -57,6 +59,7 @@ typedef void *TYPE_ARGUMENT;
 		.where = OP_WHERE_##op_where,                                                                          \
 		.params = {
 #define PARAM(op_name, field, op_kind, need) {#field, OP_KIND_##op_kind, offsetof(struct proactor_op, op_name.field), need},
+#define MULTISHOT {"multishot", OP_KIND_MULTISHOT, offsetof(struct proactor_op, flags), OPTIONAL(0)},
 #define END                                                                                                            \
 	}                                                                                                              \
 	}                                                                                                              \
@@ -66,6 +69,7 @@ const struct op_info op_table[] = {
 };
 #undef OP
 #undef PARAM
+#undef MULTISHOT
 #undef END
 /* clang-format on */
 
@@ -158,12 +162,14 @@ enum {
 /* clang-format off */
 #define OP(op_name, NAME, op_result, op_where, op_summary) | UINT64_C(1) << PROACTOR_##NAME) * !!(0
 #define PARAM(op_name, field, op_kind, need) + CHECKED_##op_kind
+#define MULTISHOT
 #define END ) | (0
 const uint64_t op_checked = (0
 #include "driver/op.tbl"
 	);
 #undef OP
 #undef PARAM
+#undef MULTISHOT
 #undef END
 /* clang-format on */
 

@@ -28,6 +28,7 @@ enum op_kind {
 	OP_KIND_PIECES,
 	OP_KIND_MESSAGE_SPACE,
 	OP_KIND_MESSAGE_DATA,
+	OP_KIND_MULTISHOT,
 	OP_KIND_MAYBE_ADDRESS, /* from here on the caller's own: see op_kind_is_local() */
 	OP_KIND_STAT_OUT,
 	OP_KIND_BUFFERS,

@@ -23,7 +23,10 @@
  *  - Data buffers belong to the driver from push to pop, so does everything that an operation fills
  *    in (an address, a statx). All else that push is given (paths, addresses to connect to) is
  *    copied and may go at once.
- *  - Sockets never raise SIGPIPE. Every descriptor made is close-on-exec.
+ *  - No operation raises SIGPIPE, on sockets as on pipes: that nobody reads says -EPIPE. (Before
+ *    Linux 6.18 there is one exception: a write or writev that had to wait, in an io_uring without
+ *    deferred task work.)
+ *  - Every descriptor made is close-on-exec.
  *  - A proactor belongs to the thread that made it. Only proactor_notify() may be called from
  *    elsewhere.
  *  - Functions return a negative errno on failure, and write their outputs on success only. None
@@ -426,10 +429,11 @@ struct proactor_options {
 	const char *socket_path;
 	/* the pool to use, which is kept until the proactor is freed; NULL: one of its own, */
 	struct proactor_threads *threads;
-	uint32_t thread_count_max; /* with so many threads at most; 0: 256 */
-	uint32_t thread_idle_ms;   /* that end after so long without work; 0: 60 000 */
-	uint32_t taskrun;          /* enum proactor_taskrun */
-	uint32_t sqpoll_idle_ms;   /* 0: the kernel's default, 1 s */
+	/* with so many threads at most, and the kernel's for files where that has fewer; 0: 256 */
+	uint32_t thread_count_max;
+	uint32_t thread_idle_ms; /* that end after so long without work; 0: 60 000 */
+	uint32_t taskrun;        /* enum proactor_taskrun */
+	uint32_t sqpoll_idle_ms; /* 0: the kernel's default, 1 s */
 	uint32_t sqpoll_cpu;
 	int32_t eventfd;
 	/* how long a wait looks at what it shares with the daemon before it sleeps, where there are

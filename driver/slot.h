@@ -61,6 +61,11 @@ struct slot {
 		} space;
 		struct proactor_address *address;
 		struct statx *stat;
+		struct {
+			struct proactor_buffers *buffers;
+			int32_t index; /* of the buffer that is taken; -1: none is */
+			uint32_t flags;
+		} select;
 		int64_t lent; /* a file that goes with the operation; -1: none */
 	};
 } __attribute__((aligned(64)));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "driver/sigpipe.h"
 
 /* ---- readiness ---- */
 
@@ -105,8 +106,9 @@ static int64_t transfer_pieces(const struct proactor_op *op, const struct iovec 
 	int fd = syscall_fd(op->read.file);
 
 	/* an offset of -1 is the file's own position (preadv2(2)) */
-	return syscall_result(is_read ? preadv2(fd, pieces, (int)count, offset, rwf)
-				      : pwritev2(fd, pieces, (int)count, offset, rwf));
+	return syscall_result(is_read
+			? preadv2(fd, pieces, (int)count, offset, rwf)
+			: pwritev2(fd, pieces, (int)count, offset, rwf | sigpipe_rwf()));
 }
 
 int64_t syscall_transfer(const struct proactor_op *op, int rwf)

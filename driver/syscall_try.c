@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "driver/sigpipe.h"
 #include "driver/syscall.h"
 
 /* ---- reading and writing ---- */
@@ -59,16 +60,47 @@ static int64_t try_without_nowait(const struct proactor_op *op)
 	return is_nonblocking(fd) ? syscall_transfer(op, 0) : SYSCALL_BLOCKS;
 }
 
+static int64_t try_stream(const struct proactor_op *op)
+{
+	int64_t r = syscall_transfer(op, RWF_NOWAIT);
+
+	return r == -EOPNOTSUPP ? try_without_nowait(op) : r;
+}
+
+static int64_t try_disk(const struct proactor_op *op)
+{
+	int64_t r = syscall_transfer(op, RWF_NOWAIT);
+
+	return r == -EAGAIN || r == -EOPNOTSUPP ? SYSCALL_BLOCKS : r;
+}
+
+/* @function, which may raise SIGPIPE. */
+static int64_t try_quietly(int64_t (*function)(const struct proactor_op *),
+	const struct proactor_op *op)
+{
+	sigset_t previous;
+	int64_t r;
+
+	sigpipe_hold(&previous);
+	r = function(op);
+	sigpipe_release(&previous);
+	return r;
+}
+
 static int64_t try_transfer(const struct proactor_op *op, enum syscall_kind kind)
 {
-	int64_t r;
+	bool is_write = op->opcode == PROACTOR_WRITE || op->opcode == PROACTOR_WRITEV;
 
 	if (kind == SYSCALL_KIND_SOCKET)
 		return try_socket(op);
-	r = syscall_transfer(op, RWF_NOWAIT);
 	if (kind == SYSCALL_KIND_DISK)
-		return r == -EAGAIN || r == -EOPNOTSUPP ? SYSCALL_BLOCKS : r;
-	return r == -EOPNOTSUPP ? try_without_nowait(op) : r;
+		return try_disk(op);
+	return is_write && sigpipe_rwf() == 0 ? try_quietly(try_stream, op) : try_stream(op);
+}
+
+static int64_t splice_nonblocking(const struct proactor_op *op)
+{
+	return syscall_splice(op, SPLICE_F_NONBLOCK);
 }
 
 /* Both ends of what is read or written slowly at times would have to be waited for. */
@@ -86,7 +118,7 @@ static int64_t try_splice(const struct proactor_op *op)
 		syscall_kind(pollfds[0].fd) == SYSCALL_KIND_DISK ||
 		syscall_kind(pollfds[1].fd) == SYSCALL_KIND_DISK)
 		return SYSCALL_BLOCKS;
-	r = syscall_splice(op, SPLICE_F_NONBLOCK);
+	r = try_quietly(splice_nonblocking, op);
 	return r == -EAGAIN ? SYSCALL_BLOCKS : r;
 }
 

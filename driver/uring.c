@@ -340,8 +340,10 @@ int uring_new(struct proactor **ret_proactor, const struct proactor_options *opt
 	struct uring *uring = calloc(1, sizeof(*uring));
 	int r;
 
-	if (!uring)
+	if (!uring) {
+		snprintf(reason, DRIVER_REASON_SIZE, "io_uring: no memory");
 		return -ENOMEM;
+	}
 	driver_init(&uring->base, &uring_driver, options);
 	shortcuts_init(&uring->shortcuts);
 	slab_init(&uring->shorts, STASH_SHORT_SIZE);

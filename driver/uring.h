@@ -10,6 +10,7 @@
  *
  *   uring_setup.c     makes the ring: asks for the best mode and takes what the kernel grants
  *   uring_probe.c     which operations the kernel has
+ *   uring_reason.c    why there is no ring
  *   uring_queue.c     the two queues and the system call between them; the backlog
  *   uring_prep.c      an operation becomes a submission
  *   uring_keep.c      … one that points to what has to be kept: paths, addresses, arrays
@@ -20,6 +21,7 @@
 #pragma once
 
 #include <liburing.h>
+#include <signal.h>
 
 #include "base/buffer.h"
 #include "base/slab.h"
@@ -98,6 +100,9 @@ struct uring {
 	unsigned enter_flags; /* for each enter */
 	int enter_fd;         /* the ring, or its index among the registered rings */
 	unsigned wait_flags;  /* for each that waits */
+	int write_rwf;        /* for each write: sigpipe_rwf() */
+	bool holds_sigpipe;   /* that is 0, and what an enter does may raise SIGPIPE */
+	sigset_t signals;     /* of the caller, meanwhile */
 	bool sqpoll;          /* a thread of the kernel moves the submission queue's head */
 	bool defers;          /* completions are posted by our enters only */
 	uint8_t doorbell_count;
@@ -153,6 +158,9 @@ static inline struct uring *uring_of(struct proactor *proactor)
 
 /* Makes the ring and finds out what it can do. On failure @reason says in a line why. */
 int uring_setup(struct uring *uring, const struct proactor_options *options, char *reason);
+
+/* That @call failed with @error (a negative errno), and why: one line, to @reason. */
+void uring_explain(const char *call, int error, char *reason);
 
 /*
  * Makes another ring in its place, one whose descriptor may be polled. Nothing may be in flight. On
@@ -224,11 +232,22 @@ static inline unsigned uring_cq_end(const struct uring *uring)
 								 : uring->reaped;
 }
 
+/* As uring_write_quietly(), where the kernel has no flag for it. */
+void uring_hold_sigpipe(struct uring *uring, int fd);
+
+/* That nobody reads what the write @sqe writes to says the result, and no signal. */
+static inline void uring_write_quietly(struct uring *uring, struct io_uring_sqe *sqe)
+{
+	sqe->rw_flags = uring->write_rwf;
+	if (unlikely(uring->write_rwf == 0))
+		uring_hold_sigpipe(uring, sqe->fd);
+}
+
 /* ---- uring_probe.c ---- */
 
 /*
  * Finds out which operations the kernel has. -EOPNOTSUPP where one is missing that the caller
- * needs, or without which there is no driver; @reason says which.
+ * needs, or without which there is no driver. Others: it could not be asked. @reason says why.
  */
 int uring_probe(struct uring *uring, const struct io_uring_params *params, char *reason);
 

@@ -11,6 +11,10 @@
  * descriptor under us all the same, a later file of that number finds the place taken, and clears
  * it.
  *
+ * Whatever the kernel refuses meanwhile, no operation meets another file than it was pushed for.
+ * What could not be submitted no longer names the place, but the number; or no file, where the
+ * number is another's by then. And where a place cannot be emptied the table is given up.
+ *
  * Which files have shortcuts (shortcut.h) is found out of those attached when they are, and of
  * those opened when they are first read or written. As long as there is none, reads and writes are
  * not looked at.
@@ -18,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -29,8 +34,9 @@ static bool make_table(struct uring *uring)
 	struct rlimit limit;
 	unsigned count = URING_FIXED_MAX;
 
-	if (uring->fixed_count > 0 || uring->fixed_refused)
-		return !uring->fixed_refused;
+	/* a thread of the kernel reads submissions when it likes: see disown() */
+	if (uring->fixed_count > 0 || uring->fixed_refused || uring->sqpoll)
+		return uring->fixed_count > 0;
 	/* the kernel takes no larger table than the process may have files */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		count = (unsigned)MIN(limit.rlim_cur, (rlim_t)count);
@@ -48,15 +54,62 @@ static void fix(struct uring *uring, int fd)
 		uring->fixed[fd / 64] |= UINT64_C(1) << (fd % 64);
 }
 
-static void unfix(struct uring *uring, int fd)
-{
-	int nothing = -1;
+enum { ALL = -1, NO_FILE = -1 };
 
-	if (!uring_is_fixed(uring, fd))
+static void disown_one(struct io_uring_sqe *sqe, int fd, int instead)
+{
+	if (!(sqe->flags & IOSQE_FIXED_FILE) || (fd != ALL && sqe->fd != fd))
 		return;
+	sqe->flags &= (uint8_t)~IOSQE_FIXED_FILE;
+	if (fd != ALL)
+		sqe->fd = instead;
+}
+
+/* What the kernel has not taken yet names the place @fd no longer, but the descriptor @instead. */
+static void disown(struct uring *uring, int fd, int instead)
+{
+	struct io_uring_sqe *waiting = (struct io_uring_sqe *)buffer_bytes(&uring->backlog);
+	size_t count = buffer_size(&uring->backlog) / sizeof(*waiting);
+
+	for (unsigned i = uring->submitted; i != uring->filled; i++)
+		disown_one(&uring->ring.sq.sqes[i & uring->ring.sq.ring_mask], fd, instead);
+	for (size_t i = 0; i < count; i++)
+		disown_one(&waiting[i], fd, instead);
+}
+
+/* All go by their numbers from here on; if the kernel refuses that too, files stay open in it. */
+static void give_table_up(struct uring *uring)
+{
+	disown(uring, ALL, NO_FILE);
+	uring->fixed_refused = true;
+	uring->fixed_count = 0;
+	memset(uring->fixed, 0, sizeof(uring->fixed));
+	(void)io_uring_unregister_files(&uring->ring);
+}
+
+static void empty_place(struct uring *uring, int fd, int instead)
+{
+	int nothing = NO_FILE;
+
 	uring_submit(uring);
+	disown(uring, fd, instead);
 	uring->fixed[fd / 64] &= ~(UINT64_C(1) << (fd % 64));
-	(void)io_uring_register_files_update(&uring->ring, (unsigned)fd, &nothing, 1);
+	if (io_uring_register_files_update(&uring->ring, (unsigned)fd, &nothing, 1) != 1)
+		give_table_up(uring);
+}
+
+/* @file is to be closed or handed back. */
+static void unfix(struct uring *uring, int64_t file)
+{
+	if (uring_is_fixed(uring, syscall_fd(file)))
+		empty_place(uring, (int)file, (int)file);
+}
+
+/* The number @fd has become that of another file. */
+static void unfix_stale(struct uring *uring, int fd)
+{
+	if (uring_is_fixed(uring, fd))
+		empty_place(uring, fd, NO_FILE);
 }
 
 /* ---- shortcuts ---- */
@@ -101,22 +154,26 @@ void uring_file_look_at(struct uring *uring, int64_t file)
 
 void uring_file_end(struct uring *uring, int64_t file)
 {
-	unfix(uring, syscall_fd(file));
+	unfix(uring, file);
 	set_ways(uring, syscall_fd(file), 0);
 }
 
 void uring_file_made(struct uring *uring, uint32_t opcode, int64_t file)
 {
-	unfix(uring, syscall_fd(file));
+	unfix_stale(uring, syscall_fd(file));
 	set_ways(uring, syscall_fd(file), opcode == PROACTOR_OPEN ? SHORTCUT_UNKNOWN : 0);
 }
 
 int uring_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 {
+	struct uring *uring = uring_of(proactor);
+
 	if (fcntl(fd, F_GETFD) < 0)
 		return -errno;
-	fix(uring_of(proactor), fd);
-	set_ways(uring_of(proactor), fd, shortcut_ways(fd));
+	/* attached before and closed past us, it is another file now */
+	unfix_stale(uring, fd);
+	fix(uring, fd);
+	set_ways(uring, fd, shortcut_ways(fd));
 	*ret_file = fd;
 	return 0;
 }

@@ -178,5 +178,7 @@ int uring_prep_kept(struct uring *uring, struct io_uring_sqe *sqe, const struct 
 		return -ENOMEM;
 	op_copy(&copy, op, room);
 	prep_copy(sqe, &copy);
+	if (op->opcode == PROACTOR_WRITEV)
+		uring_write_quietly(uring, sqe);
 	return 0;
 }

@@ -115,7 +115,7 @@ static inline void use_fixed(const struct uring *uring, struct io_uring_sqe *sqe
 }
 
 /* What most programs are made of. Calls nothing, needs nothing of the slot but its key. */
-static inline __attribute__((always_inline)) void prep_frequent(const struct uring *uring,
+static inline __attribute__((always_inline)) void prep_frequent(struct uring *uring,
 	struct io_uring_sqe *sqe, const struct proactor_op *op)
 {
 	switch ((enum proactor_opcode)op->opcode) {
@@ -126,6 +126,7 @@ static inline __attribute__((always_inline)) void prep_frequent(const struct uri
 	case PROACTOR_WRITE:
 		io_uring_prep_write(sqe, syscall_fd(op->write.file), op->write.data,
 			syscall_transfer_size(op->write.size), (uint64_t)op->write.offset);
+		uring_write_quietly(uring, sqe);
 		break;
 	case PROACTOR_RECV:
 		io_uring_prep_recv(sqe, syscall_fd(op->recv.file), op->recv.data,

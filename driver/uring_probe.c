@@ -11,6 +11,8 @@
 
 #include "driver/uring.h"
 
+enum { OPS_MAX = 256 }; /* what a probe has room for */
+
 /* IORING_OP_LAST is none: such operations are never the kernel's. */
 static const uint8_t kernel_ops[PROACTOR_OPCODE_COUNT] = {
 	[PROACTOR_NOP] = IORING_OP_NOP,
@@ -67,14 +69,30 @@ static void probe_multishot(struct uring *uring, const struct io_uring_params *p
 	uring->multishot_recv = io_uring_opcode_supported(probe, IORING_OP_SEND_ZC);  /* 6.0 */
 }
 
+/* liburing's does not say what was wrong. */
+static int ask(struct uring *uring, struct io_uring_probe **ret_probe)
+{
+	size_t size = sizeof(struct io_uring_probe) + OPS_MAX * sizeof(struct io_uring_probe_op);
+	struct io_uring_probe *probe = calloc(1, size);
+	int r = probe ? io_uring_register_probe(&uring->ring, probe, OPS_MAX) : -ENOMEM;
+
+	if (r < 0) {
+		free(probe);
+		return r;
+	}
+	*ret_probe = probe;
+	return 0;
+}
+
 int uring_probe(struct uring *uring, const struct io_uring_params *params, char *reason)
 {
-	struct io_uring_probe *probe = io_uring_get_probe_ring(&uring->ring);
 	uint64_t needed = kernel_only | (uring->options.required_ops & ~BIT(CALL)), missing = 0;
+	struct io_uring_probe *probe;
+	int r = ask(uring, &probe);
 
-	if (!probe) {
-		snprintf(reason, DRIVER_REASON_SIZE, "io_uring: no memory for a probe");
-		return -ENOMEM;
+	if (r < 0) {
+		uring_explain("io_uring: asking for its operations", r, reason);
+		return r;
 	}
 	for (uint32_t opcode = 0; opcode < PROACTOR_OPCODE_COUNT; opcode++) {
 		if (kernel_ops[opcode] != UINT8_MAX &&
@@ -88,7 +106,7 @@ int uring_probe(struct uring *uring, const struct io_uring_params *params, char 
 			uring->op_special[opcode] |= URING_RARE;
 	uring->op_special[PROACTOR_CLOSE] |= URING_ENDS_FILE;
 	probe_multishot(uring, params, probe);
-	io_uring_free_probe(probe);
+	free(probe);
 	if ((missing & needed) == 0)
 		return 0;
 	snprintf(reason, DRIVER_REASON_SIZE, "io_uring: the kernel lacks the operation %s",

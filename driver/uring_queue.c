@@ -16,6 +16,8 @@
 
 #include "base/clock.h"
 #include "base/raw.h"
+#include "driver/sigpipe.h"
+#include "driver/syscall.h"
 #include "driver/uring.h"
 
 enum { NAP_NS = 1000000 };
@@ -76,10 +78,14 @@ static inline __attribute__((always_inline)) int enter(struct uring *uring, bool
 	io_uring_smp_store_release(uring->ring.sq.ktail, uring->filled);
 	if (unlikely(uring->sqpoll))
 		flags |= sqpoll_flags(uring);
+	if (unlikely(uring->holds_sigpipe))
+		sigpipe_hold(&uring->signals);
 	if (waits && deadline_ns != CLOCK_NEVER)
 		r = enter_until(uring, to_submit, flags, deadline_ns);
 	else
 		r = call_enter((unsigned)uring->enter_fd, to_submit, waits, flags, NULL, _NSIG / 8);
+	if (unlikely(uring->holds_sigpipe))
+		sigpipe_release(&uring->signals);
 	uring->base.stats.enters++;
 	if (unlikely(uring->sqpoll)) {
 		uring->submitted = io_uring_smp_load_acquire(uring->ring.sq.khead);
@@ -159,6 +165,18 @@ static __attribute__((noinline)) int enter_failed(struct uring *uring, int r, ui
 		(void)nanosleep(&nap, NULL);
 	}
 	return is_temporary(r) ? 0 : r;
+}
+
+/*
+ * Before Linux 6.18 the signal comes from within our enters, which have it held back from the first
+ * write on that is not to a disk. (Without deferred task work a write that had to wait is done
+ * whenever the kernel likes: that one is out of reach, and proactor.h says so.)
+ */
+void uring_hold_sigpipe(struct uring *uring, int fd)
+{
+	/* a thread of the kernel that submits takes no signals */
+	if (!uring->holds_sigpipe && !uring->sqpoll && syscall_kind(fd) != SYSCALL_KIND_DISK)
+		uring->holds_sigpipe = true;
 }
 
 void uring_submit(struct uring *uring)

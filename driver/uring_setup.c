@@ -17,11 +17,14 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "driver/sigpipe.h"
 #include "driver/uring.h"
+#include "driver/uring_reason.h"
 
 enum {
 	CAPACITY_MAX = 32768, /* what the kernel clamps to */
 	CAPACITY_SMALL = 64,
+	WORKERS_DEFAULT = 256, /* as many as there are threads in a pool */
 	MEMORY_TRIES = 40,
 	MEMORY_NAP_NS = 10000000,
 };
@@ -107,27 +110,12 @@ static int try_setup(struct io_uring_params *ret_params, const struct proactor_o
 	return fd;
 }
 
-/* Why the kernel refused, in words that help. */
-static void explain(int error, char *reason)
+void uring_explain(const char *call, int error, char *reason)
 {
-	const char *help = "";
-	char disabled = '0';
-	FILE *file;
+	struct uring_facts facts;
 
-	file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
-	if (file) {
-		disabled = (char)fgetc(file);
-		fclose(file);
-	}
-	if (error == -EPERM && (disabled == '1' || disabled == '2'))
-		help = ": forbidden by kernel.io_uring_disabled";
-	else if (error == -EPERM)
-		help = ": forbidden, probably by a seccomp profile";
-	else if (error == -ENOSYS)
-		help = ": the kernel has no io_uring, or a seccomp profile hides it";
-	else if (error == -ENOMEM)
-		help = ": the memory lock limit (ulimit -l) may be too low";
-	snprintf(reason, DRIVER_REASON_SIZE, "io_uring_setup: %s%s", err_name(-error), help);
+	uring_facts_find(&facts);
+	uring_facts_explain(&facts, call, error, reason, DRIVER_REASON_SIZE);
 }
 
 /*
@@ -146,6 +134,7 @@ static void use_features(struct uring *uring, const struct io_uring_params *para
 {
 	uring->defers = params->flags & IORING_SETUP_DEFER_TASKRUN;
 	uring->sqpoll = params->flags & IORING_SETUP_SQPOLL;
+	uring->write_rwf = sigpipe_rwf();
 	uring->enter_flags = IORING_ENTER_GETEVENTS;
 	if (params->features & URING_FEATURE_NO_IOWAIT)
 		uring->wait_flags = URING_ENTER_NO_IOWAIT;
@@ -160,6 +149,25 @@ static void use_features(struct uring *uring, const struct io_uring_params *para
 	(void)io_uring_ring_dontfork(&uring->ring);
 }
 
+/*
+ * The kernel has a few workers for files (4 for each processor, and no more than submissions),
+ * which as many operations on a disk that does not answer would take up; then all others that need
+ * one wait for that disk. Workers are made where the others sleep, and end when they are idle, so a
+ * larger limit costs nothing until then. It is the thread's, for all of its rings: never made less.
+ */
+static void allow_workers(struct uring *uring)
+{
+	unsigned wanted = uring->options.thread_count_max > 0 ? uring->options.thread_count_max
+							      : WORKERS_DEFAULT;
+	unsigned counts[2] = {0, 0}; /* for files, for what may wait for ever; 0: as it is */
+
+	if (io_uring_register_iowq_max_workers(&uring->ring, counts) < 0 || counts[0] >= wanted)
+		return;
+	counts[0] = wanted;
+	counts[1] = 0;
+	(void)io_uring_register_iowq_max_workers(&uring->ring, counts);
+}
+
 /* The caller's eventfd is to hear of completions. */
 static int register_eventfd(struct uring *uring, char *reason)
 {
@@ -168,7 +176,7 @@ static int register_eventfd(struct uring *uring, char *reason)
 	if (uring->options.flags & PROACTOR_EVENTFD)
 		r = io_uring_register_eventfd(&uring->ring, uring->options.eventfd);
 	if (r < 0)
-		snprintf(reason, DRIVER_REASON_SIZE, "io_uring: the eventfd: %s", err_name(-r));
+		uring_explain("io_uring: registering the eventfd", r, reason);
 	return r;
 }
 
@@ -180,14 +188,14 @@ static int setup(struct uring *uring, const struct proactor_options *options, ch
 	uring->options = *options;
 	fd = try_setup(&params, options);
 	if (fd < 0) {
-		explain(fd, reason);
+		uring_explain("io_uring_setup", fd, reason);
 		return fd;
 	}
 	r = io_uring_queue_mmap(fd, &params, &uring->ring);
 	if (r < 0) {
 		close(fd);
 		uring->ring = (struct io_uring){.ring_fd = -EBADF};
-		explain(r, reason);
+		uring_explain("io_uring: mapping the queues", r, reason);
 		return r;
 	}
 	uring->ring.features = params.features;
@@ -203,6 +211,7 @@ static int setup(struct uring *uring, const struct proactor_options *options, ch
 		return r;
 	fill_indirection(uring, &params);
 	use_features(uring, &params);
+	allow_workers(uring);
 	return 0;
 }
 

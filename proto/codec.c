@@ -41,6 +41,7 @@ const char *codec_param_type(const struct op_param *param)
 		[OP_KIND_PIECES] = "pieces",
 		[OP_KIND_MESSAGE_SPACE] = "size",
 		[OP_KIND_MESSAGE_DATA] = "message",
+		[OP_KIND_MULTISHOT] = "boolean",
 	};
 
 	return types[param->kind];
@@ -95,9 +96,23 @@ static void set_memory(void *field, const void *data, size_t size)
 	memcpy((uint8_t *)field + sizeof(data), &size, sizeof(size));
 }
 
+/* One of the flags of the operation. */
+static void set_multishot(void *field, bool multishot)
+{
+	*(uint32_t *)field &= ~(uint32_t)PROACTOR_MULTISHOT;
+	if (multishot)
+		*(uint32_t *)field |= PROACTOR_MULTISHOT;
+}
+
+static bool is_multishot(const void *field)
+{
+	return *(const uint32_t *)field & PROACTOR_MULTISHOT;
+}
+
 static void set_fallback(void *field, const struct op_param *param)
 {
 	switch (param->kind) {
+	case OP_KIND_MULTISHOT: set_multishot(field, false); break;
 	case OP_KIND_INT: *(int32_t *)field = (int32_t)param->fallback; break;
 	case OP_KIND_UINT: *(uint32_t *)field = (uint32_t)param->fallback; break;
 	case OP_KIND_PATH: *(const char **)field = ""; break;
@@ -304,6 +319,11 @@ static const char *read_param(struct reader *reader, const struct op_param *para
 	case OP_KIND_PATH: return read_path(&value, field, scratch);
 	case OP_KIND_SPACE:
 	case OP_KIND_MESSAGE_SPACE: return read_space(&value, param->kind, field, scratch);
+	case OP_KIND_MULTISHOT:
+		if (value.token.type != TOKEN_BOOL)
+			return "true or false";
+		set_multishot(field, value.token.boolean);
+		return NULL;
 	case OP_KIND_DATA:
 		if (!value_is_bytes(&value))
 			return "bytes: bin or str";
@@ -388,6 +408,8 @@ static bool has_fallback(const struct proactor_op *op, const struct op_param *pa
 
 	if (!param->optional)
 		return false;
+	if (param->kind == OP_KIND_MULTISHOT)
+		return !is_multishot(field);
 	if (param->kind == OP_KIND_PATH)
 		return **(const char *const *)field == '\0';
 	return number_of(field, param->kind) == param->fallback;
@@ -447,6 +469,7 @@ static void pack_param(struct pack *pack, const struct op_param *param, const vo
 	case OP_KIND_DATA:
 	case OP_KIND_SPACES:
 	case OP_KIND_PIECES: pack_memory(pack, param->kind, field); break;
+	case OP_KIND_MULTISHOT: pack_bool(pack, is_multishot(field)); break;
 	case OP_KIND_MESSAGE_SPACE:
 		message = *(const struct msghdr *const *)field;
 		pack_uint(pack, sum_of(message->msg_iov, message->msg_iovlen));

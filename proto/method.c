@@ -51,6 +51,7 @@ static const struct {
 	{"pieces", "array of bin (str is accepted); at most 1024 of them"},
 	{"message", "[pieces, address or nil]; the address may be left out"},
 	{"offset", "integer: bytes from the start; -1 or nil: the file's own position"},
+	{"boolean", "true or false"},
 	{"integer", "integer: 32 bits, signed; flags and constants have Linux's values"},
 	{"unsigned", "integer: 32 bits, unsigned; flags and constants have Linux's values"},
 	{"nanoseconds", "integer: a duration"},

@@ -183,6 +183,15 @@ void rpc_pack_success(struct pack *pack, uint32_t msgid)
 	pack_nil(pack);
 }
 
+void rpc_pack_completion(struct pack *pack, uint32_t msgid)
+{
+	pack_array(pack, 3);
+	pack_uint(pack, RPC_NOTIFICATION);
+	pack_str(pack, "completion");
+	pack_array(pack, 2);
+	pack_uint(pack, msgid);
+}
+
 void rpc_pack_error_value(struct pack *pack, const struct rpc_error *error)
 {
 	assert(error->code != 0);

@@ -94,6 +94,12 @@ void rpc_pack_request(struct pack *pack, uint32_t msgid, const char *method, siz
 /* The caller packs the result after it. */
 void rpc_pack_success(struct pack *pack, uint32_t msgid);
 
+/*
+ * The notification of a result that is not the last of call @msgid; the caller packs the result
+ * after it.
+ */
+void rpc_pack_completion(struct pack *pack, uint32_t msgid);
+
 /* The error as a value. */
 void rpc_pack_error_value(struct pack *pack, const struct rpc_error *error);
 
@@ -101,7 +107,7 @@ void rpc_pack_error_value(struct pack *pack, const struct rpc_error *error);
 void rpc_pack_error(struct pack *pack, uint32_t msgid, const struct rpc_error *error);
 
 /*
- * What rpc_pack_success() and pack_bin_header() take at most: room to leave before bytes that
- * answer a request.
+ * What rpc_pack_success() or rpc_pack_completion() and pack_bin_header() take at most: room to
+ * leave before bytes that answer a request.
  */
-enum { RPC_BYTES_HEADER_MAX = 1 + 1 + 5 + 1 + 5 };
+enum { RPC_BYTES_HEADER_MAX = 1 + 1 + sizeof("completion") + 1 + 5 + 5 };

@@ -68,8 +68,8 @@ $(kernel_programs): %: %.o
 # What tests/fault/wrap*.c stand in for. The driver's own is in the library, but for the parts that make system calls themselves.
 fault_wrapped := malloc calloc realloc aligned_alloc mmap64 eventfd timerfd_create pthread_create timer_create poll recv send \
 	accept4 preadv64v2 pwritev64v2 epoll_create1 epoll_ctl epoll_wait epoll_pwait2 $(addprefix io_uring_,setup queue_mmap \
-	queue_exit get_probe_ring register_ring_fd register_eventfd register_files_sparse register_files_update \
-	register_buffers_sparse register_buffers_update_tag register_buf_ring enter2)
+	queue_exit register_probe register_ring_fd register_eventfd register_files_sparse register_files_update \
+	unregister_files register_buffers_sparse register_buffers_update_tag register_buf_ring enter2)
 
 fault_raw := $(addprefix $(B)/tests/fault/,uring_queue.o uring_prep.o epoll_push.o)
 

@@ -140,6 +140,7 @@ int cli_status_of(int code);
 
 /* ---- commands ---- */
 
+int command_bench(struct cli *cli, int argc, char **argv);
 int command_call(struct cli *cli, int argc, char **argv);
 int command_cat(struct cli *cli, int argc, char **argv);
 int command_cp(struct cli *cli, int argc, char **argv);

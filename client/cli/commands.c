@@ -110,6 +110,26 @@ static const struct command commands[] = {
 		.run = command_sessions,
 	},
 	{
+		.name = "bench",
+		.usage = "[OPTION...] [nop | read | write | fsync | stat]",
+		.summary = "a load generator: operations a second, and how long each takes",
+		.help = "Keeps operations in flight (default: reads at random offsets) and prints throughput and\n"
+			"percentiles of latency. Without --file it uses a file of 64 MiB without a name in $TMPDIR or\n"
+			"/tmp.\n\n"
+			"      --size SIZE       bytes that an operation reads or writes (default 4K)\n"
+			"      --depth N         operations in flight (default 32)\n"
+			"      --seconds N       how long (default 2; with --count, until there were enough)\n"
+			"      --count N         how many operations\n"
+			"      --transport WAY   socket, or ring: shared memory (default: the best there is)\n"
+			"      --file FILE       read from; or written to, which is made and removed again\n"
+			"      --sequential      one block after the other, not at random\n"
+			"  -f, --force           write to a FILE that exists: what is in it is lost\n\n"
+			"Examples:\n"
+			"  proactl bench nop --depth 1\n"
+			"  proactl bench read --size 256K --file disk.img --seconds 10\n",
+		.run = command_bench,
+	},
+	{
 		.name = "help",
 		.usage = "[COMMAND]",
 		.summary = "this, or more about a command",

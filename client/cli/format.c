@@ -34,7 +34,9 @@ void format_duration(uint64_t duration_ns, char text[FORMAT_SIZE])
 {
 	double us = (double)duration_ns / NSEC_PER_USEC;
 
-	if (us < 99.95)
+	if (us < 1)
+		snprintf(text, FORMAT_SIZE, "%u ns", (unsigned)duration_ns);
+	else if (us < 99.95)
 		snprintf(text, FORMAT_SIZE, "%.1f us", us);
 	else if (us < 999.5)
 		snprintf(text, FORMAT_SIZE, "%.0f us", us);

@@ -1,7 +1,7 @@
 /*
- * How fast the io_uring driver accepts TCP connections and closes them, against the loop that one
- * would write by hand with liburing: both a multishot accept, and IORING_OP_CLOSE for each
- * connection.
+ * How fast TCP connections are accepted and closed, by the io_uring driver and through the daemon,
+ * against the loop that one would write by hand with liburing: all a multishot accept, and a close
+ * for each connection.
  *
  * What is timed begins with a full backlog (bench_flood.c) and ends when all that was in it is
  * closed, so that nothing but the accepting side is at work. Each side has a listening socket of
@@ -11,12 +11,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <liburing.h>
-#include <stdio.h>
 
-#include "base/err.h"
 #include "tests/bench/bench_flood.h"
-#include "tests/bench/bench_proactor.h"
+#include "tests/bench/bench_daemon.h"
+#include "tests/bench/bench_liburing.h"
 
 enum { BATCH = 128 }; /* of completions; both sides */
 
@@ -27,6 +25,9 @@ struct ours {
 	struct proactor *proactor;
 	int64_t listener;
 	bool armed;
+	/* it is not armed between runs: an engine of another process would accept right then */
+	bool rests;
+	uint64_t accept_key;
 	uint64_t closed; /* in this run */
 };
 
@@ -54,8 +55,7 @@ static int arm(struct ours *ours)
 		.accept = {.file = ours->listener},
 	};
 	struct proactor_completion ready;
-	uint64_t key;
-	int r = proactor_push(ours->proactor, &op, &key, &ready);
+	int r = proactor_push(ours->proactor, &op, &ours->accept_key, &ready);
 
 	if (r == PROACTOR_READY)
 		return close_connection(ours, ready.result);
@@ -102,23 +102,38 @@ static int ours_run(void *context, uint64_t op_count, uint64_t seed)
 	return MIN(r, 0);
 }
 
+static int disarm(struct ours *ours)
+{
+	struct proactor_completion completion;
+	struct proactor_entry entry;
+	int r = proactor_cancel(ours->proactor, ours->accept_key);
+
+	if (r >= 0)
+		r = proactor_poll(ours->proactor, NULL, &entry, 1);
+	if (r >= 0)
+		r = proactor_pop(ours->proactor, &entry, &completion);
+	ours->armed = false;
+	return r < 0 || completion.result == -ECANCELED ? r : -EIO;
+}
+
 static int ours_prepare(void *context, uint64_t op_count)
 {
-	return bench_flood_make(((struct ours *)context)->flood, 0, op_count);
+	struct ours *ours = context;
+	int r = ours->rests && ours->armed ? disarm(ours) : 0;
+
+	return r < 0 ? r : bench_flood_make(ours->flood, 0, op_count);
 }
 
 static int ours_init(struct ours *ours, const struct bench_flood *flood)
 {
-	int r = proactor_new(&ours->proactor, &bench_ring_options), fd;
+	int r, fd;
 
-	if (r < 0)
-		return r;
 	ours->flood = flood;
 	fd = fcntl(flood->listeners[0], F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	r = proactor_attach(ours->proactor, fd, &ours->listener);
-	return r < 0 ? r : arm(ours);
+	return r < 0 || ours->rests ? r : arm(ours);
 }
 
 /* ---- by hand ---- */
@@ -186,46 +201,80 @@ static int yardstick_prepare(void *context, uint64_t op_count)
 	return bench_flood_make(((struct yardstick *)context)->flood, 1, op_count);
 }
 
-/* ---- the row ---- */
+/* ---- the rows ---- */
 
-static int measure(struct bench *bench, const char *name, struct ours *ours,
-	struct yardstick *yardstick, const char *absent)
+/* @ours has its proactor, or there is what is @absent. */
+static int measure(struct bench *bench, const char *name, struct ours *ours, const char *absent,
+	const char *note)
 {
-	const struct bench_side sides[] = {
-		{"libproactor", ours_run, ours, ours_prepare, yardstick->flood->room},
-		{"liburing", yardstick_run, yardstick, yardstick_prepare, yardstick->flood->room},
-	};
-
-	return bench_pair(bench, name, absent ? NULL : &sides[0], &sides[1], absent);
-}
-
-int bench_accept(struct bench *bench)
-{
-	static const char name[] = "accept.driver.vs_liburing";
 	struct bench_flood flood;
 	struct yardstick yardstick = {.flood = &flood, .ring.ring_fd = -EBADF};
-	struct ours ours = {0};
-	const char *absent = NULL;
-	int r;
+	int r = bench_flood_init(&flood);
+	const struct bench_side sides[] = {
+		{.name = "ours",
+			.run = ours_run,
+			.context = ours,
+			.prepare = ours_prepare,
+			.op_count_max = flood.room,
+			.note = note},
+		{.name = "liburing",
+			.run = yardstick_run,
+			.context = &yardstick,
+			.prepare = yardstick_prepare,
+			.op_count_max = flood.room},
+	};
 
-	if (!bench_wants(bench, name))
-		return 0;
-	r = bench_flood_init(&flood);
 	if (r >= 0)
 		r = bench_ring_init(&yardstick.ring);
-	if (r >= 0)
-		r = ours_init(&ours, &flood);
-	if (r == -EINVAL || r == -EOPNOTSUPP) {
-		absent = "OUR MULTISHOT ACCEPT IS MISSING";
-		r = 0;
-	}
+	if (r >= 0 && !absent)
+		r = ours_init(ours, &flood);
 	if (r < 0)
-		fprintf(stderr, "bench: %s: %s\n", name, err_name(-r));
+		(void)bench_failed(name, "prepare", r);
 	else
-		r = measure(bench, name, &ours, &yardstick, absent);
-	ours.proactor = proactor_free(ours.proactor);
+		r = bench_pair(bench, name, absent ? NULL : &sides[0], &sides[1], absent);
+	ours->proactor = proactor_free(ours->proactor);
 	if (yardstick.ring.ring_fd >= 0)
 		io_uring_queue_exit(&yardstick.ring);
 	bench_flood_deinit(&flood);
 	return r;
+}
+
+static int measure_driver(struct bench *bench, const char *name)
+{
+	struct ours ours = {0};
+	int r;
+
+	if (!bench_wants(bench, name))
+		return 0;
+	r = proactor_new(&ours.proactor, &bench_ring_options);
+	return r < 0 ? bench_failed(name, "no ring", r) : measure(bench, name, &ours, NULL, NULL);
+}
+
+static int measure_daemon(struct bench *bench, const char *name)
+{
+	/* accepted faster than closed, all that a backlog holds may be open at once */
+	static const char *const options[] = {"--limit", "files=8192", NULL};
+	struct bench_daemon daemon;
+	struct ours ours = {.rests = true};
+	const char *absent;
+	int r;
+
+	if (!bench_wants(bench, name))
+		return 0;
+	r = bench_daemon_init(&daemon, bench, options);
+	if (r >= 0)
+		r = bench_daemon_connect(&daemon, BENCH_BEST, &ours.proactor, &absent);
+	if (r >= 0)
+		r = measure(bench, name, &ours, absent,
+			absent ? NULL : bench_daemon_note(&daemon, ours.proactor));
+	bench_daemon_deinit(&daemon);
+	return r;
+}
+
+int bench_accept(struct bench *bench)
+{
+	int r = measure_driver(bench, "accept.driver.vs_liburing");
+	int through = measure_daemon(bench, "accept.vs_inprocess");
+
+	return MIN(r, through);
 }

@@ -95,29 +95,59 @@ int bench_blocks_make_file(struct bench *bench)
 
 /* ---- blocks in flight ---- */
 
-int bench_blocks_init(struct bench_blocks *blocks, uint64_t block_count)
-{
-	const size_t size = (size_t)BENCH_DEPTH_MAX * BENCH_BLOCK_SIZE;
+const struct bench_shape bench_shape_4k = {
+	.size = BENCH_BLOCK_SIZE,
+	.depth_max = BENCH_DEPTH_MAX,
+	.block_count = BENCH_DATA_BLOCKS,
+};
 
-	assert(block_count > 0 && (block_count & (block_count - 1)) == 0);
-	*blocks = (struct bench_blocks){.block_count = block_count};
-	blocks->buffers = aligned_alloc(BENCH_BLOCK_SIZE, size);
+size_t bench_shape_memory(const struct bench_shape *shape)
+{
+	return shape->depth_max * shape->size;
+}
+
+int bench_blocks_init_shape(struct bench_blocks *blocks, const struct bench_shape *shape,
+	void *memory)
+{
+	uint64_t file_size = shape->block_count * BENCH_BLOCK_SIZE;
+
+	assert(shape->block_count > 0 && (shape->block_count & (shape->block_count - 1)) == 0);
+	assert((shape->size & (shape->size - 1)) == 0 && shape->size >= BENCH_BLOCK_SIZE);
+	assert(shape->depth_max <= BENCH_DEPTH_MAX && shape->size <= file_size);
+	*blocks = (struct bench_blocks){
+		.shape = *shape,
+		.buffers = memory,
+		.borrowed = memory != NULL,
+		.offset_mask = (file_size - 1) & ~((uint64_t)shape->size - 1),
+	};
+	if (!memory)
+		blocks->buffers = aligned_alloc(BENCH_BLOCK_SIZE, bench_shape_memory(shape));
 	if (!blocks->buffers)
 		return -ENOMEM;
 	/* touched before it is measured, and no block's beginning */
-	memset(blocks->buffers, 0xff, size);
+	memset(blocks->buffers, 0xff, bench_shape_memory(shape));
 	return 0;
+}
+
+int bench_blocks_init(struct bench_blocks *blocks, uint64_t block_count)
+{
+	const struct bench_shape shape = {
+		.size = BENCH_BLOCK_SIZE, .depth_max = BENCH_DEPTH_MAX, .block_count = block_count};
+
+	return bench_blocks_init_shape(blocks, &shape, NULL);
 }
 
 void bench_blocks_deinit(struct bench_blocks *blocks)
 {
-	free(blocks->buffers);
+	if (!blocks->borrowed)
+		free(blocks->buffers);
 	blocks->buffers = NULL;
 }
 
 void bench_blocks_begin(struct bench_blocks *blocks, uint64_t seed)
 {
 	blocks->random = seed;
+	blocks->turn = 0;
 	for (unsigned i = 0; i < BENCH_DEPTH_MAX; i++)
 		blocks->expected[i] = BENCH_NOWHERE;
 }

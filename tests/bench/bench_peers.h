@@ -8,16 +8,22 @@
 
 /* ---- bench_nbd.c ---- */
 
-/* What is missing for it, or NULL. */
-const char *bench_nbd_absent(void);
+enum bench_nbd_server { BENCH_NBDKIT, BENCH_QEMU };
 
-/*
- * Starts nbdkit on the data file and connects. Then bench_nbd_run() is a side's run with the
- * context given.
- */
-int bench_nbd_new(void **ret_context, const struct bench *bench);
-void bench_nbd_free(void *context);
-int bench_nbd_run(void *context, uint64_t op_count, uint64_t seed);
+/* What is missing for it, or NULL. */
+const char *bench_nbd_absent(enum bench_nbd_server server);
+
+/* A server of the data file and a client of it, with operations of one shape. */
+struct bench_nbd;
+
+/* Starts the server and connects. */
+int bench_nbd_new(struct bench_nbd **ret_nbd, const struct bench *bench,
+	enum bench_nbd_server server, const struct bench_shape *shape);
+struct bench_nbd *bench_nbd_free(struct bench_nbd *nbd);
+
+void bench_nbd_set_depth(struct bench_nbd *nbd, unsigned depth);
+void bench_nbd_pin(const struct bench_nbd *nbd, bool pinned);
+struct bench_side bench_nbd_side(struct bench_nbd *nbd);
 
 /* ---- bench_uv.c ---- */
 

@@ -9,25 +9,43 @@
 
 #include "tests/bench/bench_proactor.h"
 
-int bench_proactor_init(struct bench_proactor *load, const struct proactor_options *options, int fd,
-	uint64_t block_count)
+static int attach(struct bench_proactor *load, int fd)
 {
-	int r, own_fd;
+	int r, own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-	*load = (struct bench_proactor){.depth = 1, .fd = fd};
-	r = bench_blocks_init(&load->blocks, block_count);
-	if (r < 0)
-		return r;
-	r = proactor_new(&load->proactor, options);
-	if (r < 0)
-		return r;
-	own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own_fd < 0)
 		return -errno;
 	r = proactor_attach(load->proactor, own_fd, &load->file);
 	if (r < 0)
 		close(own_fd);
 	return r;
+}
+
+int bench_proactor_init(struct bench_proactor *load, const struct proactor_options *options, int fd,
+	uint64_t block_count)
+{
+	int r;
+
+	*load = (struct bench_proactor){.depth = 1, .fd = fd};
+	r = bench_blocks_init(&load->blocks, block_count);
+	if (r < 0)
+		return r;
+	r = proactor_new(&load->proactor, options);
+	return r < 0 ? r : attach(load, fd);
+}
+
+int bench_proactor_init_on(struct bench_proactor *load, struct proactor *proactor, int fd,
+	const struct bench_shape *shape, bool memory)
+{
+	void *buffers = NULL;
+	int r = 0;
+
+	*load = (struct bench_proactor){.proactor = proactor, .depth = 1, .fd = fd};
+	if (memory)
+		r = proactor_memory_new(proactor, bench_shape_memory(shape), &buffers);
+	if (r >= 0)
+		r = bench_blocks_init_shape(&load->blocks, shape, buffers);
+	return r < 0 ? r : attach(load, fd);
 }
 
 void bench_proactor_deinit(struct bench_proactor *load)
@@ -57,9 +75,11 @@ static struct proactor_op next_operation(struct bench_proactor *load, unsigned i
 {
 	void *context = (void *)(uintptr_t)index;
 
-	if (load->operation == BENCH_NOP)
+	if (load->operation == BENCH_NOP) {
+		bench_blocks_started(&load->blocks, index);
 		return (struct proactor_op){
 			.opcode = PROACTOR_NOP, .flags = load->flags, .context = context};
+	}
 	if (load->operation == BENCH_WRITE)
 		return next_write(load, index);
 	return (struct proactor_op){
@@ -70,21 +90,20 @@ static struct proactor_op next_operation(struct bench_proactor *load, unsigned i
 			{
 				.file = load->file,
 				.data = bench_blocks_buffer(&load->blocks, index),
-				.size = BENCH_BLOCK_SIZE,
+				.size = load->blocks.shape.size,
 				.offset = (int64_t)bench_blocks_next(&load->blocks, index),
 			},
 	};
 }
 
-static bool is_right(const struct bench_proactor *load,
-	const struct proactor_completion *completion)
+static bool is_right(struct bench_proactor *load, const struct proactor_completion *completion)
 {
-	if (load->operation == BENCH_NOP)
-		return completion->result == 0;
-	if (load->operation == BENCH_WRITE)
-		return completion->result == BENCH_BLOCK_SIZE;
-	return bench_blocks_right(&load->blocks, (unsigned)(uintptr_t)completion->context,
-		completion->result);
+	unsigned index = (unsigned)(uintptr_t)completion->context;
+
+	if (load->operation == BENCH_READ)
+		return bench_blocks_right(&load->blocks, index, completion->result);
+	bench_blocks_ended(&load->blocks, index);
+	return completion->result == (load->operation == BENCH_WRITE ? BENCH_BLOCK_SIZE : 0);
 }
 
 /*
@@ -149,4 +168,12 @@ int bench_proactor_run(void *context, uint64_t op_count, uint64_t seed)
 		!bench_blocks_written(&load->blocks, load->fd, seed))
 		return -EIO;
 	return MIN(r, 0);
+}
+
+struct bench_side bench_proactor_side(struct bench_proactor *load, const char *name)
+{
+	return (struct bench_side){.name = name,
+		.run = bench_proactor_run,
+		.context = load,
+		.latencies = &load->blocks.latencies};
 }

@@ -30,12 +30,19 @@ int bench_proactor_init(struct bench_proactor *load, const struct proactor_optio
 	uint64_t block_count);
 void bench_proactor_deinit(struct bench_proactor *load);
 
+/*
+ * As that, with a proactor that there is, and is the load's from then on, also on failure. With
+ * @memory the buffers are proactor_memory_new()'s.
+ */
+int bench_proactor_init_on(struct bench_proactor *load, struct proactor *proactor, int fd,
+	const struct bench_shape *shape, bool memory);
+
 /* A side's run; @context is a struct bench_proactor. */
 int bench_proactor_run(void *context, uint64_t op_count, uint64_t seed);
 
-/* ---- bench_ring.c ---- */
+/* The whole side. */
+struct bench_side bench_proactor_side(struct bench_proactor *load, const char *name);
 
-struct io_uring;
+/* ---- bench_liburing.c ---- */
+
 extern const struct proactor_options bench_ring_options; /* for a driver that is its equal */
-
-int bench_ring_init(struct io_uring *ring);

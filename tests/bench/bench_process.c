@@ -6,11 +6,13 @@
  * killed benchmark leaves none. A pool of threads is measured on all processors: that is what it
  * is for.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -26,6 +28,8 @@ enum { REMOVABLE_MAX = 8, TRIES_MAX = 250, TRY_NS = 20000000 };
 
 /* ---- processors ---- */
 
+static bool pinned;
+
 /* Those that this process may use, as it was started. NULL: nobody knows. */
 static const cpu_set_t *cpus_allowed(void)
 {
@@ -38,6 +42,22 @@ static const cpu_set_t *cpus_allowed(void)
 	return &allowed;
 }
 
+/* The @cpu-th of those; with fewer, round and round. */
+static cpu_set_t choose(const cpu_set_t *allowed, unsigned cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	cpu %= (unsigned)CPU_COUNT(allowed);
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		if (!CPU_ISSET(i, allowed) || cpu-- > 0)
+			continue;
+		CPU_SET(i, &one);
+		break;
+	}
+	return one;
+}
+
 void bench_pin(unsigned cpu)
 {
 	const cpu_set_t *allowed = cpus_allowed();
@@ -45,15 +65,9 @@ void bench_pin(unsigned cpu)
 
 	if (!allowed)
 		return;
-	cpu %= (unsigned)CPU_COUNT(allowed);
-	for (int i = 0; i < CPU_SETSIZE; i++) {
-		if (!CPU_ISSET(i, allowed) || cpu-- > 0)
-			continue;
-		CPU_ZERO(&one);
-		CPU_SET(i, &one);
-		(void)sched_setaffinity(0, sizeof(one), &one);
-		return;
-	}
+	one = choose(allowed, cpu);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+	pinned = true;
 }
 
 void bench_unpin(void)
@@ -62,6 +76,12 @@ void bench_unpin(void)
 
 	if (allowed)
 		(void)sched_setaffinity(0, sizeof(*allowed), allowed);
+	pinned = false;
+}
+
+bool bench_is_pinned(void)
+{
+	return pinned;
 }
 
 /* ---- what is to be removed ---- */
@@ -139,6 +159,27 @@ void bench_server_stop(struct bench_server *server)
 			continue;
 	}
 	server->pid = 0;
+}
+
+/* Threads of the kernel that work for it may refuse; they follow the one that made them. */
+void bench_server_pin(const struct bench_server *server, bool is_pinned)
+{
+	const cpu_set_t *allowed = cpus_allowed();
+	cpu_set_t set;
+	char path[64];
+	struct dirent *entry;
+	DIR *folder;
+
+	if (!allowed || server->pid <= 0)
+		return;
+	set = is_pinned ? choose(allowed, BENCH_CPU_SERVER) : *allowed;
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)server->pid);
+	folder = opendir(path);
+	while (folder && (entry = readdir(folder)))
+		if (atoi(entry->d_name) > 0)
+			(void)sched_setaffinity(atoi(entry->d_name), sizeof(set), &set);
+	if (folder)
+		(void)closedir(folder);
 }
 
 bool bench_server_retry(struct bench_server *server)

@@ -39,42 +39,44 @@ extern char engine_socket[];
 
 /*
  * The files of the suite, in the order in which they run: the operations, what goes beyond a single
- * one, the life of a proactor, and what tries everything at once. Some use operations, or flags of
- * operations, that have no form on the wire: the daemons cannot run these, and say so.
+ * one, the life of a proactor, and what tries everything at once.
  */
 #define SUITE_FILES(FILE)                                                                          \
-	FILE(files, EVERYWHERE)                                                                    \
-	FILE(vectors, EVERYWHERE)                                                                  \
-	FILE(room, EVERYWHERE)                                                                     \
-	FILE(paths, EVERYWHERE)                                                                    \
-	FILE(names, EVERYWHERE)                                                                    \
-	FILE(attach, EVERYWHERE)                                                                   \
-	FILE(sockets, EVERYWHERE)                                                                  \
-	FILE(streams, EVERYWHERE)                                                                  \
-	FILE(datagrams, EVERYWHERE)                                                                \
-	FILE(messages, EVERYWHERE)                                                                 \
-	FILE(splice, EVERYWHERE)                                                                   \
-	FILE(call, EVERYWHERE)                                                                     \
-	FILE(threads, EVERYWHERE)                                                                  \
-	FILE(cancel, EVERYWHERE)                                                                   \
-	FILE(cancel_many, NOT_ON_THE_WIRE)                                                         \
-	FILE(chains, EVERYWHERE)                                                                   \
-	FILE(chain_ends, NOT_ON_THE_WIRE)                                                          \
-	FILE(deadlines, EVERYWHERE)                                                                \
-	FILE(multishot, NOT_ON_THE_WIRE)                                                           \
-	FILE(buffers, NOT_ON_THE_WIRE)                                                             \
-	FILE(floods, NOT_ON_THE_WIRE)                                                              \
-	FILE(memory, NOT_ON_THE_WIRE)                                                              \
-	FILE(poll, EVERYWHERE)                                                                     \
-	FILE(notify, EVERYWHERE)                                                                   \
-	FILE(options, EVERYWHERE)                                                                  \
-	FILE(lifetime, EVERYWHERE)                                                                 \
-	FILE(free, EVERYWHERE)                                                                     \
-	FILE(process, NOT_ON_THE_WIRE)                                                             \
-	FILE(push, EVERYWHERE)                                                                     \
-	FILE(model, EVERYWHERE)
+	FILE(files)                                                                                \
+	FILE(vectors)                                                                              \
+	FILE(room)                                                                                 \
+	FILE(slow)                                                                                 \
+	FILE(paths)                                                                                \
+	FILE(names)                                                                                \
+	FILE(attach)                                                                               \
+	FILE(sockets)                                                                              \
+	FILE(streams)                                                                              \
+	FILE(datagrams)                                                                            \
+	FILE(messages)                                                                             \
+	FILE(splice)                                                                               \
+	FILE(call)                                                                                 \
+	FILE(threads)                                                                              \
+	FILE(cancel)                                                                               \
+	FILE(cancel_many)                                                                          \
+	FILE(chains)                                                                               \
+	FILE(chain_ends)                                                                           \
+	FILE(deadlines)                                                                            \
+	FILE(multishot)                                                                            \
+	FILE(buffers)                                                                              \
+	FILE(floods)                                                                               \
+	FILE(memory)                                                                               \
+	FILE(poll)                                                                                 \
+	FILE(notify)                                                                               \
+	FILE(options)                                                                              \
+	FILE(lifetime)                                                                             \
+	FILE(free)                                                                                 \
+	FILE(process)                                                                              \
+	FILE(push)                                                                                 \
+	FILE(seed_defects)                                                                         \
+	FILE(seed_files)                                                                           \
+	FILE(model)
 
-#define DECLARE_FILE(name, where) void add_##name(Suite *suite);
+#define DECLARE_FILE(name) void add_##name(Suite *suite);
 SUITE_FILES(DECLARE_FILE)
 #undef DECLARE_FILE
 

@@ -121,17 +121,11 @@ static bool deny(const char *program)
 	return false;
 }
 
-enum { EVERYWHERE, NOT_ON_THE_WIRE };
-
 static int run_suite(void)
 {
 	Suite *suite = suite_create(engine->name);
 
-#define ADD_FILE(file, where)                                                                      \
-	if (engine->in_process || where == EVERYWHERE)                                             \
-		add_##file(suite);                                                                 \
-	else                                                                                       \
-		fprintf(stderr, "%s: left out, not on the wire: %s\n", engine->name, #file);
+#define ADD_FILE(file) add_##file(suite);
 	SUITE_FILES(ADD_FILE)
 #undef ADD_FILE
 	return suite_main(suite);

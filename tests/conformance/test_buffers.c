@@ -199,6 +199,12 @@ START_TEST(what_waits_for_a_buffer_can_be_cancelled_and_run_out_of_time)
 			within(flagged(op_recv_select(file, buffers), i ? PROACTOR_MULTISHOT : 0),
 				5 * NSEC_PER_MSEC));
 		expect_end(proactor, key, -ETIME);
+		/* and where nobody has seen yet that there is none */
+		key = launch(proactor,
+			within(flagged(op_recv_select(file, buffers), i ? PROACTOR_MULTISHOT : 0),
+				NSEC_PER_MSEC));
+		usleep(3000);
+		expect_end(proactor, key, -ETIME);
 	}
 	assert_result(proactor_buffer_release(buffers, data), 0);
 	expect_quiet(proactor);

@@ -134,7 +134,7 @@ static void launch_readers(struct proactor *proactor, const struct world *world,
 			(struct proactor_address *)(void *)page(pages, 8)),
 		op_accept(world->listening, (struct proactor_address *)(void *)page(pages, 9)),
 		op_poll(world->socket_file, POLLIN),
-		op_timeout(NSEC_PER_MSEC * 100),
+		op_timeout(1000 * NSEC_PER_SEC),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)

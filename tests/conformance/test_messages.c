@@ -1,6 +1,7 @@
 /* Messages: recvmsg and sendmsg; in-process, what goes along with them. */
 #include "tests/conformance/conformance.h"
 
+#include <netinet/in.h>
 #include <sys/uio.h>
 
 /* A message of @count pieces, without a name. */
@@ -171,7 +172,8 @@ START_TEST(name_is_cut_to_its_room_and_in_its_whole_size)
 {
 	struct proactor *proactor = start();
 	struct proactor_address address = local_address(AF_INET);
-	char byte, name[4] = {0x55, 0x55, 0x55, 0x55};
+	/* as large as its whole size, since that is what a sanitizer takes for written */
+	char byte, name[sizeof(struct sockaddr_in)] = {0, 0, 0, 0x55, 0x55};
 	struct iovec out = text_piece("x"), in = {&byte, 1};
 	struct msghdr sent = message_of(&out, 1), received = message_of(&in, 1);
 	int fd = must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -189,6 +191,7 @@ START_TEST(name_is_cut_to_its_room_and_in_its_whole_size)
 	ck_assert_uint_eq(received.msg_namelen, address.size);
 	ck_assert_mem_eq(name, &address.storage, 3);
 	ck_assert_int_eq(name[3], 0x55);
+	ck_assert_int_eq(name[4], 0x55);
 	close_file(proactor, file);
 	stop(proactor);
 }

@@ -80,6 +80,124 @@ START_TEST(send_to_nobody_is_an_error_and_no_signal)
 }
 END_TEST
 
+/* A pipe (or a stream) of which the end to be written to is a file, and nobody has the other. */
+static int64_t broken(struct proactor *proactor, bool is_pipe)
+{
+	int fds[2];
+
+	must(is_pipe ? pipe2(fds, O_CLOEXEC)
+		     : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+	close(fds[0]);
+	return attach(proactor, fds[1]);
+}
+
+START_TEST(write_to_nobody_is_an_error_and_no_signal)
+{
+	struct proactor *proactor = start();
+
+	signal(SIGPIPE, SIG_DFL);
+	for (int is_pipe = 0; is_pipe < 2; is_pipe++) {
+		int64_t file = broken(proactor, is_pipe);
+
+		assert_result(run(proactor, op_write(file, "x", 1, PROACTOR_CURRENT)), -EPIPE);
+		assert_result(run(proactor,
+				      flagged(op_write(file, "x", 1, PROACTOR_CURRENT),
+					      PROACTOR_MAY_BLOCK)),
+			-EPIPE);
+		close_file(proactor, file);
+	}
+	stop(proactor);
+}
+END_TEST
+
+/* What is in the pipe before leaves no room, so the write waits; then the reader goes. */
+START_TEST(write_that_waits_for_nobody_is_an_error_and_no_signal)
+{
+	struct proactor *proactor = start();
+	static const uint8_t page[4096];
+	uint64_t keys[2];
+	int64_t file;
+	int fds[2];
+
+	signal(SIGPIPE, SIG_DFL);
+	must(pipe2(fds, O_CLOEXEC));
+	must(fcntl(fds[1], F_SETPIPE_SZ, 4096));
+	ck_assert_int_eq(write(fds[1], page, 4096), 4096);
+	file = attach(proactor, fds[1]);
+	for (int i = 0; i < 2; i++)
+		keys[i] = launch(proactor, op_write(file, page, 4096, PROACTOR_CURRENT));
+	expect_quiet(proactor);
+	close(fds[0]);
+	for (int i = 0; i < 2; i++)
+		assert_result(await(proactor, keys[i]), -EPIPE);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(writev_and_splice_to_nobody_are_errors_and_no_signals)
+{
+	struct proactor *proactor = start();
+	const struct iovec piece = text_piece("x");
+	int64_t file = pattern_file(proactor, "file", 10);
+
+	signal(SIGPIPE, SIG_DFL);
+	for (int is_pipe = 0; is_pipe < 2; is_pipe++) {
+		int64_t to = broken(proactor, is_pipe), from;
+		int writer;
+
+		from = silent_pipe(proactor, &writer);
+		ck_assert_int_eq(write(writer, "xyz", 3), 3);
+		assert_result(run(proactor, op_writev(to, &piece, 1, PROACTOR_CURRENT)), -EPIPE);
+		assert_result(run(proactor,
+				      op_splice(from, PROACTOR_CURRENT, to, PROACTOR_CURRENT, 1)),
+			-EPIPE);
+		if (is_pipe)
+			assert_result(run(proactor, op_splice(file, 0, to, PROACTOR_CURRENT, 1)),
+				-EPIPE);
+		close(writer);
+		close_file(proactor, from);
+		close_file(proactor, to);
+	}
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+static volatile sig_atomic_t broken_pipes;
+
+static void count_broken_pipe(int number)
+{
+	(void)number;
+	broken_pipes++;
+}
+
+/* What the caller does with the signal is the caller's: it is as before, and one of his arrives. */
+START_TEST(signal_of_a_broken_pipe_stays_the_callers)
+{
+	struct proactor *proactor = start();
+	int64_t file = broken(proactor, true);
+	sigset_t mask;
+
+	signal(SIGPIPE, count_broken_pipe);
+	assert_result(run(proactor, op_write(file, "x", 1, PROACTOR_CURRENT)), -EPIPE);
+	ck_assert_int_eq(broken_pipes, 0);
+	must(sigprocmask(SIG_BLOCK, NULL, &mask));
+	ck_assert(!sigismember(&mask, SIGPIPE));
+	must(raise(SIGPIPE));
+	ck_assert_int_eq(broken_pipes, 1);
+	/* blocked and pending it stays so */
+	must(sigaddset(&mask, SIGPIPE));
+	must(sigprocmask(SIG_BLOCK, &mask, NULL));
+	must(raise(SIGPIPE));
+	assert_result(run(proactor, op_write(file, "x", 1, PROACTOR_CURRENT)), -EPIPE);
+	must(sigpending(&mask));
+	ck_assert(sigismember(&mask, SIGPIPE));
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
 START_TEST(nothing_can_be_sent)
 {
 	struct proactor *proactor = start();
@@ -243,6 +361,11 @@ void add_streams(Suite *suite)
 	suite_add(suite, recv_ends_with_nothing_when_the_peer_has_ended);
 	suite_add(suite, recv_takes_the_flags_of_the_system_call);
 	suite_add(suite, send_to_nobody_is_an_error_and_no_signal);
+	suite_add(suite, write_to_nobody_is_an_error_and_no_signal);
+	suite_add(suite, write_that_waits_for_nobody_is_an_error_and_no_signal);
+	suite_add(suite, signal_of_a_broken_pipe_stays_the_callers);
+	if (engine->in_process)
+		suite_add(suite, writev_and_splice_to_nobody_are_errors_and_no_signals);
 	suite_add(suite, nothing_can_be_sent);
 	suite_add(suite, shutdown_ends_a_recv_that_waits);
 	suite_add(suite, stream_carries_more_than_its_buffers_hold);

@@ -15,6 +15,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -115,7 +116,11 @@ class Daemon:
         assert self.process.poll() is None, f"exit status {self.process.returncode}\n{self.log()}"
         try:
             with self.client() as client:
-                return client.call("ping") is None
+                client.call("ping")
+                # and has let go of this connection, so that who counts its descriptors does not count it
+                client.socket.shutdown(socket.SHUT_WR)
+                client.wait_for_end()
+                return True
         except (OSError, ClosedByDaemon):
             return False
 

@@ -122,7 +122,7 @@ check_usage() {
 	check 'help tells the exit statuses' run 0 'not reachable' --help
 	check 'help goes to stdout alone' empty "$dir/err"
 	check 'version' run 0 '^proactl [0-9]' --version
-	for command in ping info cat cp nc call describe stats sessions; do
+	for command in ping info cat cp nc call describe stats sessions bench; do
 		check "$command --help" run 0 "usage: proactl $command" $command --help
 		check "$command refuses an unknown option" run 2 'is not an option' $command --frobnicate
 	done
@@ -141,6 +141,13 @@ check_usage() {
 	check 'cp with a wrong block' run 2 'block' cp --block 1x a b
 	check 'nc without a port' run 2 'missing' nc host
 	check 'call of nothing' run 2 'missing' call
+	check 'bench of an unknown operation' run 2 'frob is no operation' bench frob
+	check 'bench of two' run 2 'too many' bench nop read
+	check 'bench with a wrong size' run 2 'is not a size' bench --size 0
+	check 'bench with a wrong depth' run 2 'is not a number' bench --depth 0
+	check 'bench with a wrong time' run 2 'seconds above 0' bench --seconds nan
+	check 'bench with a wrong count' run 2 'is not a number' bench --count -1
+	check 'bench with a wrong transport' run 2 'neither socket nor ring' bench --transport tcp
 	check 'usage error in JSON' error_json 2 22 USAGE out ping -c x
 }
 
@@ -183,6 +190,12 @@ check_call() {
 	check 'call takes @FILE' run 1 'EBADF' call write 99 "@$dir/bytes"
 	check 'call with a missing @FILE' run 1 'ENOENT' call write 99 "@$dir/missing"
 	check 'call with too large a number' run 76 'INVALID_PARAMS' call timeout 18446744073709551616
+	check 'call with two paths' run 0 '^null$' call symlink null "$dir/link" /nowhere
+	check 'call with sizes' run 1 'EBADF' call readv 99 '[1, 2]'
+	check 'call with pieces' run 1 'EBADF' call writev 99 '["text", {"base64":"AAEC"}]' null
+	check 'call with a message' run 1 'EBADF' call sendmsg 99 '[["text"], ["inet", "127.0.0.1", 9]]'
+	check 'call with pieces that are none' run 76 'pieces' call writev 99 '[1]'
+	check 'call with a boolean' run 1 'EBADF' call accept 99 true
 	check 'call with negative parameters' run 76 'INVALID_PARAMS' call timeout -1
 }
 
@@ -384,11 +397,66 @@ check_nc() {
 	check 'nc -l ends by SIGTERM' test $? -eq 143
 }
 
+# ---- bench ----
+
+# has_numbers OPERATIONS BYTES: in the object that bench gave
+has_numbers() {
+	python3 -c '
+import json, sys
+result = json.load(open(sys.argv[1]))
+latency = result["latency_ns"]
+assert result["operations"] == int(sys.argv[2]) and result["bytes"] == int(sys.argv[3]), result
+assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["p99.9"] <= latency["max"], latency
+assert result["seconds"] > 0 and result["operations_per_second"] > 0' "$dir/out" "$@"
+}
+
+# bench_interrupted: what was measured is told all the same
+bench_interrupted() {
+	env --default-signal=INT "$build/proactl" --socket "$dir/s" bench nop --seconds 60 > "$dir/out" 2> "$dir/err" &
+	await another_session || return 1
+	kill -s INT $!
+	wait $!
+	[ $? -eq 130 ] && grep -q '^latency .* p50 ' "$dir/out"
+}
+
+# who asks is one, the bench the other
+another_session() {
+	[ "$(pl stats --prometheus | sed -n 's/^proactord_sessions_open //p')" -ge 2 ]
+}
+
+check_bench() {
+	for operation in nop read write fsync stat; do
+		check "bench $operation" run 0 '^latency .* p50 .* p99.9 ' bench "$operation" --count 50
+	done
+	check 'bench ends when its time is over' run 0 '^operations ' bench nop --seconds 0.05
+	check 'bench --json' run_json bench read --size 512 --depth 7 --count 1000
+	check 'bench --json tells the numbers' has_numbers 1000 512000
+	check 'bench --transport socket' run 0 'by the socket' bench nop --count 10 --transport socket
+	check 'bench --file' run 0 'of 4096 bytes at random' bench --file "$dir/big" --count 100
+	check 'bench --sequential' run 0 'in order' bench --file "$dir/big" --count 100 --sequential
+	check 'bench of a device' run 0 'in order' bench --file /dev/zero --count 100
+	check 'bench of a file that ends' run 1 'ENODATA' bench --file /dev/null
+	check 'bench of a small file' run 1 'smaller than' bench --file "$dir/1"
+	check 'bench of a missing file' run 1 'missing: ENOENT' bench --file "$dir/missing"
+	check 'bench of a missing file, in JSON' error_json 1 2 ENOENT out bench --file "$dir/missing"
+	check 'bench write spares a file that exists' run 1 'EEXIST' bench write --file "$dir/1"
+	check 'bench write has spared it' grep -q one "$dir/1"
+	cp "$dir/big" "$dir/force"
+	check 'bench write --force' run 0 '^data' bench write --file "$dir/force" --count 10 --force
+	check 'bench write --force keeps the file' test -f "$dir/force"
+	check 'bench write makes a file' run 0 '^data' bench write --file "$dir/new" --count 10
+	check 'bench write removes what it made' absent "$dir/new"
+	check 'bench beyond the transfer size' run 1 'EDQUOT' bench --size 2M
+	check 'bench beyond the operations' run 1 'EDQUOT' bench nop --depth 1025
+	check 'bench at the limits' run 0 '^data' bench --size 1M --depth 1024 --count 2000
+	check 'bench ends by SIGINT' bench_interrupted
+}
+
 # ---- without a daemon ----
 
 check_unreachable() {
 	printf 'one\n' > "$dir/1"
-	for arguments in 'ping' 'info' 'describe' 'stats' 'sessions' 'call ping' "cat $dir/1" "cp $dir/1 $dir/new" 'nc localhost 1'; do
+	for arguments in 'ping' 'info' 'describe' 'stats' 'sessions' 'bench' 'call ping' "cat $dir/1" "cp $dir/1 $dir/new" 'nc localhost 1'; do
 		# shellcheck disable=SC2086
 		check "$arguments without a daemon" run 69 'not reachable' $arguments
 	done
@@ -417,6 +485,7 @@ check_cp_failures
 check 'cp ends by SIGINT' interrupted INT 130
 check 'cp ends by SIGTERM' interrupted TERM 143
 check_nc
+check_bench
 check 'the daemon has let go of everything' await run 0 '^proactord_files_open 0$' stats --prometheus
 stop
 check 'the daemon ends well' test $? -eq 0

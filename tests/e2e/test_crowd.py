@@ -18,6 +18,7 @@ FOREVER = 10**15
 BLOCK = 512
 CONTENT = b"".join(b"%08d" % i for i in range(64 * 1024))
 RSS_BOUND = MIB * (32 if SANITIZED else 2)
+GROWTH_BOUND = MIB * 16 if SANITIZED else MIB // 2
 HALF_A_FRAME = msgpack.packb([0, 1, "write", [1, b"x" * 1000]])[:500]
 
 
@@ -128,13 +129,16 @@ def check_sums(stats):
 
 
 def one_round(daemon, watcher, content_path, baseline, last_words=b""):
+    """How many seconds it took until nothing was left of a crowd that was killed."""
     crowd = Crowd(daemon, content_path, last_words)
     try:
         full = in_use(daemon, watcher)
         assert full["sessions"] == CLIENTS + 1 and full["operations"] >= CLIENTS * 240, full
     finally:
         crowd.kill()
-    until(f"back at {baseline}, within 1 s", lambda: in_use(daemon, watcher) == baseline, seconds=1)
+    killed = time.monotonic()
+    until(f"back at {baseline}", lambda: in_use(daemon, watcher) == baseline)
+    return time.monotonic() - killed
 
 
 @test
@@ -144,12 +148,16 @@ def all_answers_are_right_and_nothing_is_left_when_all_clients_are_killed():
         watcher.call("stats")
         baseline = settled(daemon, watcher)
         assert baseline["sessions"] == 1 and baseline["charged"] == baseline["operations"] == 0, baseline
-        one_round(daemon, watcher, content_path, baseline)
-        warm = daemon.memory("VmRSS")
-        one_round(daemon, watcher, content_path, baseline, HALF_A_FRAME)
-        one_round(daemon, watcher, content_path, baseline)
-        growth = daemon.memory("VmRSS") - warm
-        assert growth < RSS_BOUND, f"two more crowds left {growth} bytes"
+        seconds = [one_round(daemon, watcher, content_path, baseline)]
+        growths = []
+        # how much is in use at most is chance, and may grow once more: what is left behind is so each time
+        while not growths or growths[-1] > GROWTH_BOUND and len(growths) < 6:
+            before = daemon.memory("VmRSS")
+            seconds += [one_round(daemon, watcher, content_path, baseline, words) for words in (HALF_A_FRAME, b"")]
+            growths.append(daemon.memory("VmRSS") - before)
+        assert growths[-1] <= GROWTH_BOUND, f"each two crowds left so many bytes: {growths}"
+        # the machine may have been busy with something else, but not each time
+        assert min(seconds) < FACTOR, f"back after so many seconds: {seconds}"
 
 
 @test

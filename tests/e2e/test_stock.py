@@ -169,14 +169,14 @@ def unknown_notifications_are_counted_and_ignored():
 def right_value(kind):
     """Something of that type; the call need not succeed with it."""
     values = {"path": "/", "bytes": b"", "address": ["inet", "127.0.0.1", 9], "dir": None, "[str]": [],
-        "sizes": [], "pieces": [], "message": [[]]}
+        "sizes": [], "pieces": [], "message": [[]], "boolean": False}
     return values.get(kind, 1)
 
 
 def check_wrong_types(client, method, index):
     params = [right_value(param["type"]) for param in method["params"]]
-    name = method["params"][index]["name"]
-    for wrong in ({"a": 1}, True, 1.5, 2**64 - 1, -2**63):
+    name, kind = method["params"][index]["name"], method["params"][index]["type"]
+    for wrong in ({"a": 1}, 5 if kind == "boolean" else True, 1.5, 2**64 - 1, -2**63):
         params[index] = wrong
         expect_error(INVALID_PARAMS, method["name"], f'"{name}"', call=lambda: client.call(method["name"], *params))
 

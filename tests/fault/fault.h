@@ -35,6 +35,7 @@ enum fault_call {
 	FAULT_REGISTER_EVENTFD,
 	FAULT_REGISTER_TABLE, /* of files, of buffers, a ring of buffers */
 	FAULT_UPDATE_TABLE,   /* a place in one of them is filled */
+	FAULT_EMPTY_TABLE,    /* … or emptied, or the table of files is given up */
 	FAULT_ENTER,
 	FAULT_TAKE_CANCEL,   /* a cancellation is submitted: the kernel finds no operation */
 	FAULT_TAKE_TRANSFER, /* a read, write, receive or send is submitted */
@@ -106,6 +107,10 @@ struct fault_kernel {
 	unsigned features;    /* are not among those of a ring */
 	unsigned op_last;     /* operations after this one are not there; 0: all are */
 	bool lacks_buffer_rings;
+	bool lacks_nosignal; /* as long as no proactor was made in this process: it is asked once */
 };
 
 void fault_kernel(const struct fault_kernel *kernel);
+
+/* The flags of the last io_uring_enter(2) that could wait for a completion. */
+unsigned fault_wait_flags(void);

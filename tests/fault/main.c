@@ -23,9 +23,13 @@ int main(int argc, char **argv)
 	driver = is_uring ? PROACTOR_DRIVER_IO_URING : PROACTOR_DRIVER_EPOLL;
 	fault_thread_is_test();
 	add_all(suite);
-	if (is_uring)
+	add_sigpipe(suite);
+	if (is_uring) {
 		add_uring(suite);
-	else
+		add_reasons(suite);
+		add_table(suite);
+	} else {
 		add_epoll(suite);
+	}
 	return suite_main(suite);
 }

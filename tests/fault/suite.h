@@ -6,9 +6,12 @@
 /* The driver under test: enum proactor_driver. */
 extern uint32_t driver;
 
-void add_all(Suite *suite);   /* test_all.c: each driver */
-void add_uring(Suite *suite); /* test_uring.c */
-void add_epoll(Suite *suite); /* test_epoll.c */
+void add_all(Suite *suite);     /* test_all.c: each driver */
+void add_sigpipe(Suite *suite); /* test_sigpipe.c: each driver */
+void add_uring(Suite *suite);   /* test_uring.c */
+void add_reasons(Suite *suite); /* test_reasons.c: io_uring, as the others take its place */
+void add_table(Suite *suite);   /* test_table.c: io_uring */
+void add_epoll(Suite *suite);   /* test_epoll.c */
 
 #define FAULT_BIT(name) (1U << FAULT_##name)
 

@@ -20,17 +20,29 @@ struct load_options options_for(uint32_t calls)
 	};
 }
 
+/*
+ * False: there was no such call. What the threads are asked to do depends on who is faster, so the
+ * first one is given some runs to come.
+ */
+static bool is_hit(const struct load_options *options, struct fault fault)
+{
+	for (int runs = fault.first == 1 ? 50 : 1; runs > 0; runs--) {
+		fault_plan(&fault, 1);
+		(void)load_run(options);
+		if (fault_hits() > 0)
+			return true;
+	}
+	return false;
+}
+
 static void sweep_error(const struct load_options *options, struct fault fault, unsigned last)
 {
 	/* all of the first ones, then fewer: where it is slow not half as many */
 	unsigned dense = is_slow() ? 8 : 64;
 
-	for (fault.first = 1; fault.first <= last; fault.first += 1 + fault.first / dense) {
-		fault_plan(&fault, 1);
-		(void)load_run(options);
-		if (fault_hits() == 0)
+	for (fault.first = 1; fault.first <= last; fault.first += 1 + fault.first / dense)
+		if (!is_hit(options, fault))
 			break;
-	}
 	ck_assert_msg(fault.first > 1, "there was no such call: %s", fault_text());
 }
 
@@ -331,9 +343,12 @@ START_TEST(slow_file_is_left_to_others)
 	char bytes[3];
 	uint64_t key;
 
-	fault_plan(&(struct fault){FAULT_TRANSFER, 1, 2, FAULT_SLOW}, 1);
+	fault_plan(NULL, 0);
 	must(proactor_new(&proactor, &options.proactor));
 	must(proactor_attach(proactor, memory, &op.write.file));
+	/* what the driver asks the kernel once is behind it then */
+	assert_result(IN_DRIVER(proactor_push(proactor, &op, &key, &completion)), PROACTOR_READY);
+	fault_plan(&(struct fault){FAULT_TRANSFER, 1, 2, FAULT_SLOW}, 1);
 	/* the first may have slept for another reason, after the second it is held for long */
 	for (int i = 0; i < 3; i++, op.write.offset++) {
 		assert_result(IN_DRIVER(proactor_push(proactor, &op, &key, &completion)),

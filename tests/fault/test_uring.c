@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "driver/uring.h"
 
 /* ---- no ring, or not the best ---- */
 
@@ -30,7 +31,11 @@ START_TEST(setup_that_is_refused_says_why)
 				      &proactor),
 			-errors[i]);
 	assert_result(new_with((struct fault){FAULT_MAP_QUEUES, 1, 1, ENOMEM}, &proactor), -ENOMEM);
-	assert_result(new_with((struct fault){FAULT_PROBE, 1, 1, ENOMEM}, &proactor), -ENOMEM);
+	for (size_t i = 0; fault_errors[FAULT_PROBE][i] != 0; i++)
+		assert_result(new_with((struct fault){FAULT_PROBE, 1, 1,
+					       fault_errors[FAULT_PROBE][i]},
+				      &proactor),
+			-fault_errors[FAULT_PROBE][i]);
 	for (unsigned n = 1; n < 3; n++)
 		if (new_with((struct fault){FAULT_ALLOCATE, n, 1, ENOMEM}, &proactor) == 0)
 			proactor_free(proactor);
@@ -396,8 +401,46 @@ START_TEST(nobody_waits_while_something_is_left_over)
 }
 END_TEST
 
+/* ---- idleness ---- */
+
+enum { FEATURE_NO_IOWAIT = 1 << 17, ENTER_NO_IOWAIT = 1 << 7 };
+
+/* Sleeps once, with nothing to do. Whether the kernel was told that this is no wait for a disk. */
+static bool sleeps_idly(struct proactor *proactor)
+{
+	struct proactor_entry entry;
+
+	fault_plan(NULL, 0);
+	assert_result(IN_DRIVER(proactor_poll(proactor, &(struct timespec){.tv_nsec = 1000000},
+			      &entry, 1)),
+		-ETIME);
+	ck_assert(fault_wait_flags() & IORING_ENTER_GETEVENTS);
+	return fault_wait_flags() & ENTER_NO_IOWAIT;
+}
+
+START_TEST(idle_ring_does_not_count_as_waiting_for_a_disk)
+{
+	struct proactor *proactor = start(0);
+	bool is_known = uring_of(proactor)->ring.features & FEATURE_NO_IOWAIT;
+	int fd;
+
+	ck_assert_int_eq(sleeps_idly(proactor), is_known);
+	/* the ring for another loop is another one */
+	must(proactor_fd(proactor, &fd));
+	ck_assert_int_eq(sleeps_idly(proactor), is_known);
+	proactor_free(proactor);
+	/* to a kernel that does not know it, it would be EINVAL */
+	fault_kernel(&(struct fault_kernel){.features = FEATURE_NO_IOWAIT});
+	proactor = start(0);
+	ck_assert(!sleeps_idly(proactor));
+	proactor_free(proactor);
+	fault_kernel(NULL);
+}
+END_TEST
+
 void add_uring(Suite *suite)
 {
+	suite_add(suite, idle_ring_does_not_count_as_waiting_for_a_disk);
 	suite_add(suite, setup_that_is_refused_says_why);
 	suite_add(suite, setup_that_is_refused_for_now_is_tried_again);
 	suite_add(suite, each_mode_does);

@@ -151,8 +151,13 @@ static ssize_t granted(int fd, size_t size, bool may_be_busy)
 WRAP(ssize_t, preadv64v2, (int fd, const struct iovec *pieces, int count, off_t offset, int flags))
 {
 	struct iovec first = count > 0 ? pieces[0] : (struct iovec){0};
-	ssize_t size = granted(fd, first.iov_len, flags & RWF_NOWAIT);
+	ssize_t size;
 
+	if (!fault_kernel_has_rwf(flags)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	size = granted(fd, first.iov_len, flags & RWF_NOWAIT);
 	if (size < 0)
 		return -1;
 	if ((size_t)size == first.iov_len)
@@ -164,8 +169,11 @@ WRAP(ssize_t, preadv64v2, (int fd, const struct iovec *pieces, int count, off_t 
 WRAP(ssize_t, pwritev64v2, (int fd, const struct iovec *pieces, int count, off_t offset, int flags))
 {
 	struct iovec first = count > 0 ? pieces[0] : (struct iovec){0};
-	ssize_t size = granted(fd, first.iov_len, flags & RWF_NOWAIT);
+	ssize_t size;
 
+	/* the driver asked by a read */
+	assert(fault_kernel_has_rwf(flags));
+	size = granted(fd, first.iov_len, flags & RWF_NOWAIT);
 	if (size < 0)
 		return -1;
 	if ((size_t)size == first.iov_len)

@@ -7,6 +7,13 @@
 
 #include "tests/fault/fault.h"
 
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x100
+#endif
+
+/* Whether the kernel that the test has in mind knows @flags of preadv2(2). */
+bool fault_kernel_has_rwf(int flags);
+
 /* clang-format off */
 #define WRAP(type, name, parameters)                                                               \
 	type __real_##name parameters;                                                             \

@@ -26,10 +26,21 @@ static uint64_t lies[LIES_MAX];
 static size_t lie_count;
 
 static struct fault_kernel kernel;
+static unsigned wait_flags;
+
+unsigned fault_wait_flags(void)
+{
+	return wait_flags;
+}
 
 void fault_kernel(const struct fault_kernel *wanted)
 {
 	kernel = wanted ? *wanted : (struct fault_kernel){0};
+}
+
+bool fault_kernel_has_rwf(int flags)
+{
+	return !(kernel.lacks_nosignal && flags & RWF_NOSIGNAL);
 }
 
 /* ---- making a ring ---- */
@@ -73,14 +84,15 @@ WRAP(void, io_uring_queue_exit, (struct io_uring * ring))
 	__real_io_uring_queue_exit(ring);
 }
 
-WRAP(struct io_uring_probe *, io_uring_get_probe_ring, (struct io_uring * ring))
+WRAP(int, io_uring_register_probe,
+	(struct io_uring * ring, struct io_uring_probe *probe, unsigned count))
 {
-	struct io_uring_probe *probe =
-		fault_of(FAULT_PROBE) ? NULL : __real_io_uring_get_probe_ring(ring);
+	int error = fault_of(FAULT_PROBE);
+	int r = error ? -error : __real_io_uring_register_probe(ring, probe, count);
 
-	if (probe && kernel.op_last > 0)
+	if (r == 0 && kernel.op_last > 0)
 		probe->last_op = (uint8_t)MIN((unsigned)probe->last_op, kernel.op_last);
-	return probe;
+	return r;
 }
 
 /* ---- registering ---- */
@@ -106,14 +118,22 @@ WRAP(int, io_uring_register_files_sparse, (struct io_uring * ring, unsigned coun
 	return error ? -error : __real_io_uring_register_files_sparse(ring, count);
 }
 
-/* What empties a place takes no memory; nor does it in the next. */
 WRAP(int, io_uring_register_files_update,
 	(struct io_uring * ring, unsigned place, const int *fds, unsigned count))
 {
-	int error = fds[0] < 0 ? 0 : fault_of(FAULT_UPDATE_TABLE);
+	int error = fault_of(fds[0] < 0 ? FAULT_EMPTY_TABLE : FAULT_UPDATE_TABLE);
 
 	return error ? -error : __real_io_uring_register_files_update(ring, place, fds, count);
 }
+
+WRAP(int, io_uring_unregister_files, (struct io_uring * ring))
+{
+	int error = fault_of(FAULT_EMPTY_TABLE);
+
+	return error ? -error : __real_io_uring_unregister_files(ring);
+}
+
+/* What empties a place takes no memory here. */
 
 WRAP(int, io_uring_register_buffers_update_tag,
 	(struct io_uring * ring, unsigned place, const struct iovec *pieces, const __u64 *tags,
@@ -156,6 +176,8 @@ static void spoil_cancel(struct io_uring_sqe *sqe)
 
 static void spoil(struct io_uring_sqe *sqe)
 {
+	assert((sqe->opcode != IORING_OP_WRITE && sqe->opcode != IORING_OP_WRITEV) ||
+		fault_kernel_has_rwf(sqe->rw_flags));
 	switch (sqe->opcode) {
 	case IORING_OP_ASYNC_CANCEL: spoil_cancel(sqe); break;
 	case IORING_OP_READ:
@@ -207,6 +229,8 @@ WRAP(int, io_uring_enter2,
 	struct mapped *ring = mapped_count > 0 ? &mapped[mapped_count - 1] : NULL;
 	int error = fault_of(FAULT_ENTER), r;
 
+	if (wanted > 0)
+		wait_flags = flags;
 	if (error != 0 && error != FAULT_SHORT)
 		return -error;
 	/* a thread of the kernel may be faster than we are */

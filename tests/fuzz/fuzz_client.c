@@ -33,7 +33,7 @@ enum {
 	FLAG_HANDLE = 16, /* the proactor has a handle, and waits in another way */
 };
 
-enum { OPERATIONS = 12, PIECES = 10, ROOM = 64, PATIENCE_S = 5 };
+enum { OPERATIONS = 15, PIECES = 10, ROOM = 64, PATIENCE_S = 5 };
 
 /* [1, 1, nil, {"limits": {"transfer_size": 4096}}] */
 static const uint8_t hello[] = "\x94\x01\x01\xc0\x81\xa6limits\x81\xadtransfer_size\xcd\x10\x00";
@@ -106,6 +106,7 @@ struct memory {
 	struct iovec *pieces; /* PIECES of them, of a byte each, in @room */
 	struct msghdr message;
 	struct sockaddr *name;
+	struct proactor_buffers *buffers; /* go with the proactor */
 };
 
 static void memory_init(struct memory *memory)
@@ -144,12 +145,17 @@ static unsigned push_all(struct proactor *proactor, struct memory *memory, uint6
 		{.opcode = PROACTOR_NOP},
 		{.opcode = PROACTOR_POLL, .poll = {1, POLLIN}},
 		{.opcode = PROACTOR_SOCKET, .socket = {AF_UNIX, SOCK_STREAM, 0}},
-		{.opcode = PROACTOR_RECV, .recv = {1, memory->room, ROOM, 0}},
+		{.opcode = PROACTOR_RECV, .recv = {1, memory->room, ROOM, 0, NULL}},
 		{.opcode = PROACTOR_READV, .readv = {1, memory->pieces, PIECES, 0}},
 		{.opcode = PROACTOR_RECVFROM,
 			.recvfrom = {1, memory->room, ROOM, 0, memory->address}},
 		{.opcode = PROACTOR_RECVMSG, .recvmsg = {1, &memory->message, 0}},
-		{.opcode = PROACTOR_RENAME, .rename = {1, "old", PROACTOR_CWD, "new"}},
+		{.opcode = PROACTOR_RENAME, .rename = {1, "old", PROACTOR_CWD, "new", 0}},
+		{.opcode = PROACTOR_ACCEPT, .flags = PROACTOR_MULTISHOT, .accept = {1, NULL}},
+		{.opcode = PROACTOR_POLL, .flags = PROACTOR_MULTISHOT, .poll = {1, POLLIN}},
+		{.opcode = PROACTOR_RECV,
+			.flags = PROACTOR_MULTISHOT | PROACTOR_BUFFER_SELECT,
+			.recv = {1, NULL, 0, 0, memory->buffers}},
 	};
 	struct proactor_completion ready;
 	unsigned pending = 0;
@@ -163,7 +169,18 @@ static unsigned push_all(struct proactor *proactor, struct memory *memory, uint6
 	return pending;
 }
 
-static void pop_all(struct proactor *proactor, unsigned pending)
+static void take_buffer(const struct memory *memory, const struct proactor_completion *completion)
+{
+	uint8_t *data = proactor_buffer_data(memory->buffers, completion->flags);
+
+	if (!data)
+		return;
+	assert(completion->result > 0 && completion->result <= PIECES);
+	memset(data, 0, (size_t)completion->result);
+	assert(proactor_buffer_release(memory->buffers, data) == 0);
+}
+
+static void pop_all(struct proactor *proactor, const struct memory *memory, unsigned pending)
 {
 	struct timespec patience = {.tv_sec = PATIENCE_S};
 	struct proactor_entry entries[OPERATIONS];
@@ -172,12 +189,13 @@ static void pop_all(struct proactor *proactor, unsigned pending)
 	while (pending > 0) {
 		int count = proactor_poll(proactor, &patience, entries, OPERATIONS);
 
-		assert(count > 0 && (unsigned)count <= pending && "an operation does not end");
+		assert(count > 0 && "an operation does not end");
 		for (int i = 0; i < count; i++) {
 			assert(proactor_pop(proactor, &entries[i], &completion) == 0);
 			assert(completion.result >= -4095 && "not an errno");
+			take_buffer(memory, &completion);
+			pending -= !(completion.flags & PROACTOR_MORE);
 		}
-		pending -= (unsigned)count;
 	}
 }
 
@@ -205,7 +223,7 @@ static void use(struct proactor *proactor, uint8_t flags, struct memory *memory)
 	}
 	if (flags & FLAG_CANCEL && pending > 0)
 		(void)proactor_cancel(proactor, keys[0]);
-	pop_all(proactor, pending);
+	pop_all(proactor, memory, pending);
 	proactor_handle_free(handle);
 }
 
@@ -267,6 +285,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memory_init(&memory);
 	assert(pthread_create(&thread, NULL, play, &script) == 0);
 	assert(proactor_new(&proactor, &options) == 0);
+	assert(proactor_buffers_new(proactor, 2, PIECES, &memory.buffers) == 0);
 	use(proactor, data[0], &memory);
 	proactor_free(proactor);
 	assert(pthread_join(thread, NULL) == 0);

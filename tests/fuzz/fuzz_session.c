@@ -288,7 +288,8 @@ static void check_nothing_is_left(void)
 	assert(server.session_count == 0 && list_empty(&server.sessions) &&
 		list_empty(&server.users));
 	assert(server.operations.used_count == 0 && server.chunks.used_bytes == 0);
-	assert(list_empty(&server.dirty) && list_empty(&server.stalled));
+	assert(list_empty(&server.dirty) && list_empty(&server.stalled) &&
+		list_empty(&server.paused));
 	assert(stats->operations_submitted ==
 		stats->operations_completed + stats->operations_cancelled);
 	assert(stats->files_opened == stats->files_closed);

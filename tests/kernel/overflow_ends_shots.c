@@ -100,19 +100,28 @@ static void ask(struct io_uring *ring, struct buffers *buffers)
 	}
 }
 
-int main(void)
+/*
+ * Of each ring its own: a ring that has ended is taken apart later, and until then it is woken for
+ * a connection in place of the next one (accepts wait exclusively).
+ */
+static void make_listener(void)
 {
 	socklen_t size = sizeof(address);
 
 	listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	promise(listen(listening, 8) == 0);
 	promise(getsockname(listening, (struct sockaddr *)&address, &size) == 0);
+}
+
+int main(void)
+{
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
 		struct buffers buffers;
 		struct io_uring ring;
 
 		if (!ring_init(&ring, 4, modes[i]))
 			continue;
+		make_listener();
 		make_pair(sockets);
 		event = eventfd(0, EFD_CLOEXEC);
 		buffers_init(&buffers, &ring);
@@ -121,6 +130,7 @@ int main(void)
 		munmap(buffers.ring, BUFFER_COUNT * sizeof(struct io_uring_buf));
 		close_both(sockets);
 		close(event);
+		close(listening);
 	}
 	return EXIT_SUCCESS;
 }

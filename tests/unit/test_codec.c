@@ -33,7 +33,9 @@ static bool is_memory(enum op_kind kind)
 
 static size_t size_of_field(enum op_kind kind)
 {
-	return kind == OP_KIND_INT || kind == OP_KIND_UINT ? 4 : is_memory(kind) ? 16 : 8;
+	return kind == OP_KIND_INT || kind == OP_KIND_UINT || kind == OP_KIND_MULTISHOT ? 4
+		: is_memory(kind)                                                       ? 16
+											: 8;
 }
 
 #define for_each_wire_op(opcode)                                                                   \
@@ -79,6 +81,7 @@ static void set_sample(struct proactor_op *op, const struct op_param *param)
 	case OP_KIND_MESSAGE_DATA:
 		memcpy(field_of(op, param), &message_pointer, sizeof(message_pointer));
 		break;
+	case OP_KIND_MULTISHOT: op->flags |= PROACTOR_MULTISHOT; break;
 	case OP_KIND_INT:
 		memcpy(field_of(op, param), &(int32_t){INT32_MIN}, sizeof(int32_t));
 		break;
@@ -94,7 +97,9 @@ static void set_fallback(struct proactor_op *op, const struct op_param *param)
 {
 	static const char *const nowhere = "";
 
-	if (param->kind == OP_KIND_PATH)
+	if (param->kind == OP_KIND_MULTISHOT)
+		op->flags &= ~(uint32_t)PROACTOR_MULTISHOT;
+	else if (param->kind == OP_KIND_PATH)
 		memcpy(field_of(op, param), &nowhere, sizeof(nowhere));
 	else if (size_of_field(param->kind) == 4)
 		memcpy(field_of(op, param), &(int32_t){(int32_t)param->fallback}, sizeof(int32_t));
@@ -338,6 +343,7 @@ static void pack_sample(struct pack *pack, const struct op_param *param)
 	switch (param->kind) {
 	case OP_KIND_PATH: pack_str(pack, "x"); break;
 	case OP_KIND_DATA: pack_bin(pack, "x", 1); break;
+	case OP_KIND_MULTISHOT: pack_bool(pack, true); break;
 	case OP_KIND_SPACES:
 	case OP_KIND_PIECES: pack_array(pack, 0); break;
 	case OP_KIND_MESSAGE_DATA:
@@ -392,7 +398,7 @@ static bool pack_wrong(struct pack *pack, const struct op_param *param, enum wro
 {
 	bool wants_integer = param->kind != OP_KIND_PATH && param->kind != OP_KIND_DATA &&
 		param->kind != OP_KIND_ADDRESS && !is_pieces(param->kind) &&
-		param->kind != OP_KIND_MESSAGE_DATA;
+		param->kind != OP_KIND_MESSAGE_DATA && param->kind != OP_KIND_MULTISHOT;
 
 	switch (wrong) {
 	case WRONG_NIL:
@@ -400,7 +406,11 @@ static bool pack_wrong(struct pack *pack, const struct op_param *param, enum wro
 			return false;
 		pack_nil(pack);
 		break;
-	case WRONG_BOOL: pack_bool(pack, true); break;
+	case WRONG_BOOL:
+		if (param->kind == OP_KIND_MULTISHOT)
+			return false;
+		pack_bool(pack, true);
+		break;
 	case WRONG_FLOAT: pack_double(pack, 1.0); break;
 	case WRONG_MAP: pack_map(pack, 0); break;
 	case WRONG_ARRAY:

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,6 +208,16 @@ static const struct row {
 	{"send response", 10, true, 2, .op = {.opcode = PROACTOR_SEND}},
 	{"poll request", 11, .op = {.opcode = PROACTOR_POLL, .poll = {2, 4}}},
 	{"poll response", 11, true, 4, .op = {.opcode = PROACTOR_POLL}},
+	{"accept request, multishot", 26,
+		.op = {.opcode = PROACTOR_ACCEPT,
+			.flags = PROACTOR_MULTISHOT,
+			.accept = {2, NULL}}},
+	{"recv request, multishot", 27,
+		.op = {.opcode = PROACTOR_RECV,
+			.flags = PROACTOR_MULTISHOT,
+			.recv = {2, NULL, 100, 0, NULL}}},
+	{"poll request, multishot", 28,
+		.op = {.opcode = PROACTOR_POLL, .flags = PROACTOR_MULTISHOT, .poll = {2, POLLIN}}},
 	{"fallocate request", 12,
 		.op = {.opcode = PROACTOR_FALLOCATE, .fallocate = {1, 3, 4096, 8192}}},
 	{"fallocate response", 12, true, .op = {.opcode = PROACTOR_FALLOCATE}},
@@ -436,6 +447,15 @@ static void error_response_limit(struct pack *pack)
 	rpc_pack_error(pack, 12, &error);
 }
 
+static void completion_notification(struct pack *pack)
+{
+	struct proactor_op op = {
+		.opcode = PROACTOR_ACCEPT, .accept = {2, (void *)(uintptr_t)&inet}};
+
+	rpc_pack_completion(pack, 26);
+	codec_pack_result(pack, &op, 3);
+}
+
 /* As session_fail() packs it: tests/unit/test_server.c sees it come over a socket. */
 static void closed_notification(struct pack *pack)
 {
@@ -479,6 +499,7 @@ static const struct {
 	{"error response", error_response},
 	{"error response, of the protocol", error_response_protocol},
 	{"error response, with a limit", error_response_limit},
+	{"completion notification", completion_notification},
 	{"closed notification", closed_notification},
 };
 

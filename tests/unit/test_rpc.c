@@ -291,6 +291,10 @@ START_TEST(header_before_bytes_has_the_room_that_is_promised)
 
 	rpc_pack_success(&pack, UINT32_MAX);
 	pack_bin_header(&pack, UINT32_MAX);
+	ck_assert_uint_le(buffer_size(&buffer), RPC_BYTES_HEADER_MAX);
+	buffer_clear(&buffer);
+	rpc_pack_completion(&pack, UINT32_MAX);
+	pack_bin_header(&pack, UINT32_MAX);
 	ck_assert_uint_eq(buffer_size(&buffer), RPC_BYTES_HEADER_MAX);
 	buffer_deinit(&buffer);
 }

@@ -1,0 +1,83 @@
+/*
+ * Shots of multishot operations, which the daemon sends as they come: notifications, and in the end
+ * the response. They wait here for the next poll, since an operation's slot has room for one.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "client/remote.h"
+
+/*
+ * With so many waiting nothing more is received, so that it is the daemon that holds back. While an
+ * answer is awaited there is no choice; what is far more than an honest daemon keeps for us is the
+ * end.
+ */
+enum { SHOTS_KEPT_MAX = 4096, SHOTS_MAX = 1 << 20 };
+
+struct shot {
+	uint64_t key; /* of the operation */
+	int64_t result;
+	bool is_last;
+};
+
+bool remote_shoots(const struct slot *slot)
+{
+	return slot->stash_kind == REMOTE_STASH_SHOOTS ||
+		slot->stash_kind == REMOTE_STASH_SHOT_LAST;
+}
+
+bool remote_has_many_shots(const struct remote *remote)
+{
+	return buffer_size(&remote->shots) >= SHOTS_KEPT_MAX * sizeof(struct shot);
+}
+
+int remote_shoot(struct remote *remote, struct slot *slot, int64_t result, bool is_last)
+{
+	struct shot shot = {.key = slot_key(slot), .result = result, .is_last = is_last};
+
+	if (slot->stash_kind != REMOTE_STASH_SHOOTS ||
+		buffer_size(&remote->shots) >= SHOTS_MAX * sizeof(shot) ||
+		buffer_append(&remote->shots, &shot, sizeof(shot)) < 0)
+		return -EBADMSG;
+	if (is_last)
+		slot->stash_kind = REMOTE_STASH_SHOT_LAST;
+	return 0;
+}
+
+int remote_take_shot(struct remote *remote, const struct rpc_message *message)
+{
+	struct slots *slots = &remote->base.slots;
+	struct codec_result result = {0};
+	struct reader params = message->params;
+	struct slot *slot;
+	uint64_t msgid;
+
+	if (message->param_count != 2 || reader_uint(&params, UINT32_MAX, &msgid) < 0 ||
+		msgid >= slots_count(slots))
+		return -EBADMSG;
+	slot = slots_at(slots, (uint32_t)msgid);
+	if (slot->state != SLOT_IN_FLIGHT || slot->stash_kind != REMOTE_STASH_SHOOTS ||
+		slot->marks & SLOT_HELD || codec_read_result(slot->opcode, params, &result) < 0)
+		return -EBADMSG;
+	return remote_shoot(remote, slot, result.result, /* is_last= */ false);
+}
+
+unsigned remote_reap_shots(struct proactor *proactor, struct proactor_entry *entries,
+	unsigned count)
+{
+	struct remote *remote = container_of(proactor, struct remote, base);
+	unsigned taken = 0;
+
+	while (taken < count && buffer_size(&remote->shots) > 0) {
+		struct shot shot;
+		struct slot *slot;
+
+		memcpy(&shot, buffer_bytes(&remote->shots), sizeof(shot));
+		buffer_consume(&remote->shots, sizeof(shot));
+		slot = slots_find(&proactor->slots, shot.key);
+		assert(slot && slot->state == SLOT_IN_FLIGHT);
+		taken += driver_entry(proactor, slot, shot.result, shot.is_last ? 0 : PROACTOR_MORE,
+			&entries[taken]);
+	}
+	return taken;
+}

@@ -1,0 +1,135 @@
+/* Shots. See shots.h. */
+#include "daemon/shots.h"
+
+#include <errno.h>
+
+#include "daemon/reply.h"
+
+/* ---- room ---- */
+
+/*
+ * Whether what the client has not read leaves room for @size bytes more. What its operations in
+ * flight hold does not count here: some of them may hold it for ever.
+ */
+static bool has_memory(const struct session *session, size_t size)
+{
+	uint64_t max = session->server->limits.value[LIMIT_MEMORY] / 2;
+
+	return session->outbox.capacity == 0 || session->outbox.capacity + size <= max;
+}
+
+/* Finds what the next shot needs: for an accept room for a file, for a receive a chunk. */
+static bool prepare(struct operation *operation)
+{
+	struct session *session = operation->session;
+	size_t size = operation->op.opcode == PROACTOR_RECV ? operation->op.recv.size : 0;
+	struct shortage shortage;
+
+	if (!has_memory(session, chunk_footprint(size)))
+		return false;
+	if (operation->op.opcode == PROACTOR_ACCEPT) {
+		if (!operation->file_charged)
+			operation->file_charged = account_charge(&session->account, session->user,
+				&session->server->limits, RESOURCE_FILES, 1, &shortage);
+		return operation->file_charged;
+	}
+	operation->chunk = session_take_chunk(session, size, &shortage);
+	if (!operation->chunk)
+		return false;
+	operation->op.recv.data = operation->chunk->bytes + operation->chunk->head;
+	return true;
+}
+
+/* ---- going on ---- */
+
+static void pause_shots(struct operation *operation)
+{
+	if (list_linked(&operation->paused_link))
+		return;
+	operation->session->server->stats.shots_paused++;
+	list_append(&operation->session->server->paused, &operation->paused_link);
+}
+
+static void push_again(struct operation *operation)
+{
+	if (prepare(operation))
+		loop_push(session_loop(operation->session), &operation->task, &operation->op);
+	else
+		pause_shots(operation);
+}
+
+static void report_events(struct operation *operation)
+{
+	if (operation->events == 0)
+		return;
+	reply_shot(operation, operation->events);
+	operation->events = 0;
+}
+
+/* The proactor goes on with a poll by itself. */
+static void take_events(struct operation *operation, int64_t result)
+{
+	operation->events |= result;
+	if (has_memory(operation->session, chunk_footprint(0)))
+		report_events(operation);
+	else
+		pause_shots(operation);
+}
+
+static bool is_shot(const struct operation *operation, int64_t result)
+{
+	switch (operation->op.opcode) {
+	case PROACTOR_ACCEPT: return result >= 0;
+	case PROACTOR_RECV: return result > 0;
+	default: return false;
+	}
+}
+
+bool shots_take(struct operation *operation, int64_t *result)
+{
+	bool closing = operation->session->state == SESSION_CLOSING;
+
+	if (operation->task.more) {
+		if (!closing)
+			take_events(operation, *result);
+		return true;
+	}
+	list_remove(&operation->paused_link);
+	if (closing)
+		return false;
+	report_events(operation);
+	if (!is_shot(operation, *result))
+		return false;
+	reply_shot(operation, *result);
+	if (operation->cancelled || operation->session->state == SESSION_CLOSING) {
+		*result = -ECANCELED;
+		return false;
+	}
+	push_again(operation);
+	return true;
+}
+
+void shots_resume(struct server *server)
+{
+	struct list paused, *link;
+
+	/* what finds no room is paused again */
+	list_steal(&paused, &server->paused);
+	while ((link = list_pop(&paused))) {
+		struct operation *operation = list_entry(link, struct operation, paused_link);
+
+		if (operation->op.opcode == PROACTOR_POLL)
+			take_events(operation, 0);
+		else
+			push_again(operation);
+	}
+}
+
+bool shots_cancel(struct operation *operation)
+{
+	if (!list_linked(&operation->paused_link) || operation->op.opcode == PROACTOR_POLL)
+		return false;
+	list_remove(&operation->paused_link);
+	loop_post(session_loop(operation->session), &operation->task, -ECANCELED);
+	return true;
+}

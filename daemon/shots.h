@@ -1,0 +1,33 @@
+/*
+ * Shots: operations that go on. Each result but the last goes out as a notification, the last as
+ * the response.
+ *
+ * accept and recv are pushed anew for each shot, once there is room for what it may bring: so a
+ * client that does not read, or has no room for files, holds its own shots back, and goes on where
+ * it stopped. A poll cannot be pushed anew, since it would report the same again: the proactor's
+ * own goes on, and what it reports while there is no room is collected to one report.
+ *
+ *      push ──▶ in flight ──shot──▶ room? ──yes──▶ push
+ *                   │                 └─no──▶ server->paused ──room was made──▶ push
+ *                   └──error, end──▶ response
+ *
+ * What was not read may take half of the session's memory, so that calls, `cancel` among them, are
+ * read whatever the shots bring. Within that and beside what is in flight, each is charged as any
+ * operation is.
+ */
+#pragma once
+
+#include "daemon/operation.h"
+
+/*
+ * A multishot operation came to @result; a file that it made has its handle. True: that was a shot,
+ * which was delivered, and the operation goes on. False: it is over, with @result, which may have
+ * become another.
+ */
+bool shots_take(struct operation *operation, int64_t *result);
+
+/* Room was made: goes on with the shots that were held back. */
+void shots_resume(struct server *server);
+
+/* Asks @operation, which is held back, to end. False: it is not. */
+bool shots_cancel(struct operation *operation);
