@@ -262,9 +262,9 @@ unsigned remote_reap(struct proactor *proactor, struct proactor_entry *entries, 
 	struct remote *remote = container_of(proactor, struct remote, base);
 	unsigned taken = 0;
 
+	if (remote_ring_is_open(&remote->ring) && remote->connection.error == 0)
+		taken = reap_ring(remote, entries, count);
 	if (unlikely(buffer_size(&remote->shots) > 0))
-		taken = remote_reap_shots(proactor, entries, count);
-	if (remote_ring_is_open(&remote->ring) && remote->connection.error == 0 && taken < count)
-		taken += reap_ring(remote, entries + taken, count - taken);
+		taken += remote_reap_shots(proactor, entries + taken, count - taken);
 	return taken;
 }
