@@ -14,7 +14,7 @@
 -include tests/golden/golden.mk
 
 # the daemon's can be left out for one reason only, and then loudly
-CONFORMANCE_DRIVERS := io_uring epoll denied $(if $(wildcard daemon/main.c),daemon daemon-on-epoll)
+CONFORMANCE_DRIVERS := io_uring epoll denied $(if $(wildcard daemon/main.c),daemon daemon-on-epoll daemon-by-socket daemon-without-spin)
 SECONDS ?= 60
 
 T_DIR := $(B)/tests
