@@ -83,11 +83,11 @@ $(fault_program): $(call objects,$(wildcard tests/fault/*.c)) $(fault_raw) $(B)/
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(addprefix -Wl$(comma)--wrap=,$(fault_wrapped)) $(call pkg_libs,liburing check)
 
-$(replay_programs): %_replay: %.o $(B)/tests/fuzz/replay.o $(test_libs)
+$(replay_programs): %_replay: %.o $(B)/tests/fuzz/server.o $(B)/tests/fuzz/replay.o $(test_libs)
 	$(call say,LD,$@)
 	$(Q)$(test_link)
 
-$(fuzz_programs): %: %.o $(test_libs)
+$(fuzz_programs): %: %.o $(B)/tests/fuzz/server.o $(test_libs)
 	$(call say,LD,$@)
 	$(Q)$(test_link) -fsanitize=fuzzer
 
