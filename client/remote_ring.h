@@ -3,9 +3,9 @@
  * the socket (proto/queue.h).
  *
  * Requests that fit a slot go by the ring, the others by the socket; a response may come by either,
- * but what came by the ring was sent before what comes by the socket after it. The msgid says which
- * way a request went (REMOTE_RING_MSGID): so a cancellation, which goes the same way, can never
- * overtake the operation it is for, nor meet a later one.
+ * in no order between them. The msgid says which way a request went (REMOTE_RING_MSGID): so a
+ * cancellation, which goes the same way, can never overtake the operation it is for, nor meet a
+ * later one.
  *
  * Requests for which there is no room wait in a backlog, in order. Nobody is woken before the
  * caller polls.

@@ -6,8 +6,8 @@
  *        ▲                                                        │
  *        └──────────── responses ◀──ring_put()── reply ◀──────────┘
  *
- * What comes by the ring is answered by the ring, where it fits a slot; else by the socket, after
- * all that the ring had before. Frames, methods and limits are the same.
+ * What comes by the ring is answered by the ring, where it fits a slot; else by the socket, in no
+ * order between the two. Frames, methods and limits are the same.
  *
  * A ring is *awake* while the daemon looks at it each turn, and *asleep* where the client has to
  * write its doorbell, an eventfd, first: all of them while the daemon sleeps. The client's own

@@ -15,7 +15,7 @@
  * can do with its pen is to show frames of its choice, which it may send on the socket as well, or
  * none, and to be told that there is no room.
  *
- * The layout is normative, see PROTOCOL.md §5.
+ * The layout is normative, see PROTOCOL.md §6.
  */
 #pragma once
 

@@ -14,7 +14,7 @@
 -include tests/golden/golden.mk
 
 # the daemon's can be left out for one reason only, and then loudly
-CONFORMANCE_DRIVERS := io_uring epoll denied $(if $(wildcard daemon/main.c),daemon daemon-on-epoll)
+CONFORMANCE_DRIVERS := io_uring epoll denied $(if $(wildcard daemon/main.c),daemon daemon-on-epoll daemon-by-socket daemon-without-spin)
 SECONDS ?= 60
 
 T_DIR := $(B)/tests
@@ -83,11 +83,11 @@ $(fault_program): $(call objects,$(wildcard tests/fault/*.c)) $(fault_raw) $(B)/
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(addprefix -Wl$(comma)--wrap=,$(fault_wrapped)) $(call pkg_libs,liburing check)
 
-$(replay_programs): %_replay: %.o $(B)/tests/fuzz/replay.o $(test_libs)
+$(replay_programs): %_replay: %.o $(B)/tests/fuzz/server.o $(B)/tests/fuzz/replay.o $(test_libs)
 	$(call say,LD,$@)
 	$(Q)$(test_link)
 
-$(fuzz_programs): %: %.o $(test_libs)
+$(fuzz_programs): %: %.o $(B)/tests/fuzz/server.o $(test_libs)
 	$(call say,LD,$@)
 	$(Q)$(test_link) -fsanitize=fuzzer
 

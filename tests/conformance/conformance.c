@@ -27,6 +27,7 @@ struct proactor_options options_for_engine(void)
 		.size = sizeof(struct proactor_options),
 		.driver = engine->driver,
 		.socket_path = engine->driver == PROACTOR_DRIVER_REMOTE ? engine_socket : NULL,
+		.spin_us = engine->never_spins ? PROACTOR_SPIN_NEVER : 0,
 	};
 }
 

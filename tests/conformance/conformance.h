@@ -29,6 +29,10 @@ struct engine {
 	const char *environment_prefix;
 	bool in_process; /* files are descriptors of this process, and so on */
 	bool denied;     /* the kernel's io_uring is forbidden to this process */
+	/* of the daemon: how its proactors reach it ($PROACTOR_TRANSPORT; NULL: as they like), */
+	const char *transport;
+	bool never_spins; /* and whether both sides sleep at once */
+	const char *only; /* of the files of the suite, those in this list; NULL: all */
 	bool (*start)(const char *program);
 	bool (*stop)(void);
 };

@@ -31,6 +31,13 @@ static const struct engine engines[] = {
 	{"daemon", PROACTOR_DRIVER_REMOTE, "unix:", .start = daemon_start, .stop = daemon_stop},
 	{"daemon-on-epoll", PROACTOR_DRIVER_REMOTE, "unix:", .start = daemon_start_on_epoll,
 		.stop = daemon_stop},
+	{"daemon-by-socket", PROACTOR_DRIVER_REMOTE, "unix:", .transport = "socket",
+		.start = daemon_start, .stop = daemon_stop},
+	/* where it matters who sleeps when */
+	{"daemon-without-spin", PROACTOR_DRIVER_REMOTE, "unix:", .transport = "ring",
+		.never_spins = true,
+		.only = " files streams call cancel deadlines poll notify push model ",
+		.start = daemon_start, .stop = daemon_stop},
 	{"denied", PROACTOR_DRIVER_AUTO, "epoll", .in_process = true, .denied = true,
 		.start = deny},
 };
@@ -60,7 +67,7 @@ static bool start_daemon(const char *program, const char *driver)
 	if (daemon_pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl(program, "proactord", "--socket", engine_socket, "--driver", driver,
-			(char *)NULL);
+			engine->never_spins ? "--spin-us=0" : NULL, (char *)NULL);
 		perror(program);
 		_exit(127);
 	}
@@ -121,11 +128,21 @@ static bool deny(const char *program)
 	return false;
 }
 
+static bool is_wanted(const char *file)
+{
+	char word[32];
+
+	snprintf(word, sizeof(word), " %s ", file);
+	return !engine->only || strstr(engine->only, word);
+}
+
 static int run_suite(void)
 {
 	Suite *suite = suite_create(engine->name);
 
-#define ADD_FILE(file) add_##file(suite);
+#define ADD_FILE(file)                                                                             \
+	if (is_wanted(#file))                                                                      \
+		add_##file(suite);
 	SUITE_FILES(ADD_FILE)
 #undef ADD_FILE
 	return suite_main(suite);
@@ -143,6 +160,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	unsetenv("PROACTOR_DRIVER");
+	unsetenv("PROACTOR_TRANSPORT");
+	if (engine->transport)
+		setenv("PROACTOR_TRANSPORT", engine->transport, 1);
+	if (engine->only)
+		fprintf(stderr, "%s: of all files these:%s\n", engine->name, engine->only);
 	if (!engine->start || engine->start(argv[2]))
 		status = run_suite();
 	if (engine->stop && !engine->stop())

@@ -289,6 +289,64 @@ START_TEST(driver_says_what_it_is)
 }
 END_TEST
 
+/* ---- on the daemon: operations go by a ring or by the socket ---- */
+
+static bool goes_by_ring(const struct proactor *proactor)
+{
+	return strstr(proactor_driver_name(proactor), " (ring)") != NULL;
+}
+
+START_TEST(transport_is_the_one_that_was_asked_for)
+{
+	static const char *const names[] = {"ring", "socket", ""};
+	struct proactor *proactor = start();
+
+	ck_assert_int_eq(goes_by_ring(proactor),
+		!engine->transport || strcmp(engine->transport, "ring") == 0);
+	stop(proactor);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		setenv("PROACTOR_TRANSPORT", names[i], 1);
+		proactor = start();
+		ck_assert_int_eq(goes_by_ring(proactor), strcmp(names[i], "socket") != 0);
+		exercise(proactor);
+		stop(proactor);
+	}
+	unsetenv("PROACTOR_TRANSPORT");
+	proactor = start();
+	ck_assert(goes_by_ring(proactor));
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(transport_that_there_is_not_is_refused)
+{
+	static const char *const names[] = {"pigeon", "Ring", "ring ", "ring,socket", " "};
+	int before = fd_count();
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		setenv("PROACTOR_TRANSPORT", names[i], 1);
+		refuse_options(options_for_engine(), -EINVAL);
+	}
+	ck_assert_int_eq(fd_count(), before);
+}
+END_TEST
+
+START_TEST(engine_that_never_spins_is_as_good)
+{
+	static const uint32_t microseconds[] = {PROACTOR_SPIN_NEVER, 1, 1000000};
+
+	for (size_t i = 0; i < ARRAY_SIZE(microseconds); i++) {
+		struct proactor_options options = options_for_engine();
+		struct proactor *proactor;
+
+		options.spin_us = microseconds[i];
+		must(proactor_new(&proactor, &options));
+		exercise(proactor);
+		stop(proactor);
+	}
+}
+END_TEST
+
 START_TEST(epoll_can_be_had_everywhere_by_the_environment)
 {
 	struct proactor *proactor;
@@ -336,7 +394,12 @@ void add_options(Suite *suite)
 	suite_add(suite, engine_runs_whenever_it_was_told_to);
 	suite_add(suite, submissions_may_be_taken_by_a_thread_of_the_kernel);
 	suite_add(suite, driver_says_what_it_is);
+	suite_add(suite, engine_that_never_spins_is_as_good);
 	suite_add(suite, epoll_can_be_had_everywhere_by_the_environment);
+	if (engine->driver == PROACTOR_DRIVER_REMOTE) {
+		suite_add(suite, transport_is_the_one_that_was_asked_for);
+		suite_add(suite, transport_that_there_is_not_is_refused);
+	}
 	if (engine->in_process) {
 		suite_add(suite, eventfd_is_written_at_completions);
 		suite_add(suite, descriptor_that_is_no_eventfd_is_refused);

@@ -6,6 +6,7 @@
  *      remote_client hostile PATH      some of each; expects all to end, whatever is answered
  *      remote_client files PATH        attach and detach; both return
  *      remote_client crowded PATH N    N operations that wait, then cancelled; expects N ends
+ *      remote_client drained PATH      short ones; says "ready", expects all to end well
  *
  * Status 0: all held. 3: there was no proactor to be had. Buffers have their exact size on the
  * heap, for AddressSanitizer to watch; an alarm ends what hangs.
@@ -31,7 +32,8 @@ enum {
 	EXIT_NO_PROACTOR = 3,
 	HANG_SECONDS = 30,
 	KINDS = 10,
-	ROUNDS = 3
+	ROUNDS = 3,
+	DRAIN_NS = 1000000000
 };
 
 #define CHECK(condition, ...)                                                                      \
@@ -291,6 +293,23 @@ static void crowded(struct proactor *proactor, size_t count)
 	close(pipe_fds[1]);
 }
 
+/* ---- the daemon ends in good order ---- */
+
+static void drained(struct proactor *proactor)
+{
+	struct proactor_op op = {.opcode = PROACTOR_TIMEOUT, .timeout = {.duration_ns = DRAIN_NS}};
+	struct timespec at_once = {0};
+
+	for (int i = 0; i < 20; i++)
+		push(proactor, op);
+	take_entries(proactor, &at_once);
+	CHECK(puts("ready") > 0 && fflush(stdout) == 0, "stdout");
+	wait_for_all(proactor);
+	for (size_t i = 0; i < operation_count; i++)
+		CHECK(operations[i].result == 0, "operation %zu: %ld", i,
+			(long)operations[i].result);
+}
+
 int main(int argc, char **argv)
 {
 	struct proactor_options options = {
@@ -312,6 +331,8 @@ int main(int argc, char **argv)
 		hostile(proactor);
 	else if (strcmp(argv[1], "files") == 0)
 		files(proactor);
+	else if (strcmp(argv[1], "drained") == 0)
+		drained(proactor);
 	else
 		crowded(proactor, strtoul(argv[3], NULL, 10));
 	proactor_free(proactor);

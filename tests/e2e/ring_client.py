@@ -1,4 +1,4 @@
-"""A client by shared ring that knows nothing of ours but PROTOCOL.md §5: msgpack, mmap, SCM_RIGHTS, eventfds.
+"""A client by shared ring that knows nothing of ours but PROTOCOL.md §5 and §6: msgpack, mmap, SCM_RIGHTS, eventfds.
 
 Beside a Client (its socket) it has the ring's memory. Everything that the daemon reads there can be reached by tests that
 mean no good: `words` are the 32-bit words of the memory, `bytes` its bytes.

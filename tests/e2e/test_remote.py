@@ -1,5 +1,6 @@
 """libproactor-client when the daemon dies, or is none: our remote_client.c against killed and hostile daemons."""
 
+import errno
 import os
 import random
 import socket
@@ -10,7 +11,7 @@ import threading
 
 import msgpack
 
-from harness import BUILD, COMPLAINTS, FACTOR, Daemon, run, test
+from harness import BUILD, COMPLAINTS, FACTOR, Daemon, run, test, until
 
 PROGRAM = os.path.join(BUILD, "tests", "e2e", "remote_client")
 NO_PROACTOR = 3
@@ -18,12 +19,14 @@ OPERATIONS = 30  # that `hostile` pushes: ROUNDS * KINDS
 BUFFER_SIZE = 64
 
 
-def start_program(*arguments):
-    return subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start_program(*arguments, **environment):
+    return subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **environment})
 
 
-def expect_status(program, wanted, what=""):
+def expect_status(program, wanted, what="", words=""):
     out, err = program.communicate(timeout=55 * FACTOR)
+    assert words in err, f"{what}: {words} is not in {err}"
     assert program.returncode in wanted and not COMPLAINTS.search(err), f"{what}: status {program.returncode}\n{err}"
 
 
@@ -60,6 +63,35 @@ def an_honest_daemon_satisfies_the_program():
 def more_operations_than_the_daemon_takes_can_be_cancelled():
     with Daemon("--limit", "operations=64") as daemon:
         expect_status(start_program("crowded", daemon.path, 500), [0])
+
+
+@test
+def what_ends_while_the_daemon_drains_has_ended():
+    for transport in ("socket", "ring"):
+        with Daemon() as daemon:
+            program = start_program("drained", daemon.path, PROACTOR_TRANSPORT=transport)
+            assert program.stdout.readline() == "ready\n"
+            with daemon.client() as client:
+                until("it is in flight", lambda: client.call("stats")["operations"]["in_flight"] == 20)
+            daemon.terminate()
+            expect_status(program, [0], transport)
+
+
+@test
+def a_ring_that_cannot_be_had_is_an_error_where_it_must_be_one():
+    with Daemon("--limit", "shared_memory=65536", "--limit", "user_shared_memory=65536") as daemon, daemon.client() as client:
+        expect_status(start_program("crowded", daemon.path, 10, PROACTOR_TRANSPORT="ring"), [0])
+        until("it has gone", lambda: client.call("stats")["memory"]["shared_bytes"] == 0)
+        client.call("memory", 61440)
+        expect_status(start_program("crowded", daemon.path, 10, PROACTOR_TRANSPORT="ring"), [NO_PROACTOR], "over the quota",
+            os.strerror(errno.EOPNOTSUPP))
+        expect_status(start_program("crowded", daemon.path, 10), [0])
+    for wrong in ("pigeon", "RING"):
+        survive("wrong transport", lambda _: b"", count=1, statuses=[NO_PROACTOR], words=os.strerror(errno.EINVAL),
+            PROACTOR_TRANSPORT=wrong)
+    # one that does not say that it has rings
+    survive("no rings", lambda _: b"", count=1, statuses=[NO_PROACTOR], words=os.strerror(errno.EOPNOTSUPP),
+        PROACTOR_TRANSPORT="ring")
 
 
 # ---- hostile ones ----
@@ -137,9 +169,9 @@ def good(requests):
     return [response(msgid, GOOD.get(method)) for msgid, method, _ in requests]
 
 
-def survive(what, answer, mode="hostile", statuses=(0,), **options):
+def survive(what, answer, mode="hostile", statuses=(0,), words="", PROACTOR_TRANSPORT="", **options):
     with Hostile(answer, **options) as server:
-        expect_status(start_program(mode, server.path), statuses, what)
+        expect_status(start_program(mode, server.path, PROACTOR_TRANSPORT=PROACTOR_TRANSPORT), statuses, what, words)
 
 
 @test

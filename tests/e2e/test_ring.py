@@ -1,4 +1,4 @@
-"""A stock client by shared memory and shared ring: what PROTOCOL.md §5 says is enough to write one."""
+"""A stock client by shared memory and shared ring: what PROTOCOL.md §5 and §6 say is enough to write one."""
 
 import errno
 import fcntl

@@ -4,6 +4,9 @@
  * Input: a byte of flags, how many bytes come with the answer to hello (the rest comes when the
  * client has asked for something); then what the daemon sends. In the end it hangs up. Whatever it
  * sent, each operation that was pushed ends once, and no descriptor is left.
+ *
+ * With FLAG_RING there is a ring, and the bytes of the first part are found in its slots of
+ * responses, those of the second part written over them later; nothing more comes by the socket.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -16,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,6 +28,7 @@
 
 #include "base/def.h"
 #include "driver/proactor.h"
+#include "proto/queue.h"
 
 enum {
 	FLAG_DESCRIPTORS = 1, /* come with the answer to hello */
@@ -31,12 +36,22 @@ enum {
 	FLAG_DETACH = 4,
 	FLAG_CANCEL = 8,
 	FLAG_HANDLE = 16, /* the proactor has a handle, and waits in another way */
+	FLAG_RING = 32,   /* operations and answers go by a ring */
 };
 
 enum { OPERATIONS = 15, PIECES = 10, ROOM = 64, PATIENCE_S = 5 };
 
 /* [1, 1, nil, {"limits": {"transfer_size": 4096}}] */
 static const uint8_t hello[] = "\x94\x01\x01\xc0\x81\xa6limits\x81\xadtransfer_size\xcd\x10\x00";
+
+/* As above, with "features": ["ring"]; and [1, 2, nil, {"entries": 8}] */
+static const uint8_t hello_with_ring[] =
+	"\x94\x01\x01\xc0\x82\xa6limits\x81\xadtransfer_size\xcd\x10\x00\xa8"
+	"features\x91\xa4ring";
+static const uint8_t ring_answer[] = "\x94\x01\x02\xc0\x81\xa7"
+				     "entries\x08";
+
+enum { RING_FDS = 3, RESPONSES_AT = QUEUE_SLOTS_AT + QUEUE_ENTRIES_MIN * QUEUE_SLOT_SIZE };
 
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static char directory[] = "/tmp/proactor-fuzz-XXXXXX";
@@ -53,21 +68,21 @@ struct script {
 	size_t second_size;
 };
 
-static void send_all(int fd, const uint8_t *bytes, size_t size, bool with_descriptor)
+static void send_all(int fd, const uint8_t *bytes, size_t size, const int *fds, size_t fd_count)
 {
 	union {
 		struct cmsghdr header;
-		uint8_t space[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+		uint8_t space[CMSG_SPACE(sizeof(int) * RING_FDS)];
+	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int) * fd_count),
 			     .cmsg_level = SOL_SOCKET,
 			     .cmsg_type = SCM_RIGHTS}};
 	struct iovec piece = {(void *)(uintptr_t)bytes, size};
 	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 
-	if (with_descriptor) {
-		memcpy(CMSG_DATA(&control.header), &listen_fd, sizeof(int));
+	if (fd_count > 0) {
+		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * fd_count);
 		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
+		message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
 	}
 	(void)!sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -81,6 +96,49 @@ static void wait_for_request(int fd)
 		(void)!recv(fd, room, sizeof(room), MSG_DONTWAIT);
 }
 
+static void show(uint8_t *memory, const uint8_t *bytes, size_t size)
+{
+	size_t room = queue_memory_size(QUEUE_ENTRIES_MIN) - RESPONSES_AT;
+
+	if (size > 0)
+		memcpy(memory + RESPONSES_AT, bytes, MIN(size, room));
+}
+
+static void play_by_ring(int fd, const struct script *script)
+{
+	size_t size = queue_memory_size(QUEUE_ENTRIES_MIN);
+	int fds[RING_FDS] = {memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING),
+		eventfd(0, EFD_CLOEXEC), eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)};
+	uint8_t *memory;
+
+	assert(ftruncate(fds[0], (off_t)size) == 0 &&
+		fcntl(fds[0], F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+	assert(memory != MAP_FAILED);
+	show(memory, script->first, script->first_size);
+	send_all(fd, hello_with_ring, sizeof(hello_with_ring) - 1, NULL, 0);
+	wait_for_request(fd);
+	send_all(fd, ring_answer, sizeof(ring_answer) - 1, fds, RING_FDS);
+	/* until it sleeps: then what it looked at before is changed */
+	(void)poll(&(struct pollfd){.fd = fds[1], .events = POLLIN}, 1, 1);
+	show(memory, script->second, script->second_size);
+	(void)!eventfd_write(fds[2], 1);
+	usleep(100);
+	(void)munmap(memory, size);
+	for (int i = 0; i < RING_FDS; i++)
+		close(fds[i]);
+}
+
+static void play_by_socket(int fd, const struct script *script)
+{
+	size_t fd_count = script->flags & FLAG_DESCRIPTORS ? 1 : 0;
+
+	send_all(fd, hello, sizeof(hello) - 1, &listen_fd, fd_count);
+	send_all(fd, script->first, script->first_size, NULL, 0);
+	wait_for_request(fd);
+	send_all(fd, script->second, script->second_size, &listen_fd, fd_count);
+}
+
 static void *play(void *context)
 {
 	const struct script *script = context;
@@ -88,10 +146,10 @@ static void *play(void *context)
 
 	assert(fd >= 0);
 	wait_for_request(fd);
-	send_all(fd, hello, sizeof(hello) - 1, script->flags & FLAG_DESCRIPTORS);
-	send_all(fd, script->first, script->first_size, /* with_descriptor= */ false);
-	wait_for_request(fd);
-	send_all(fd, script->second, script->second_size, script->flags & FLAG_DESCRIPTORS);
+	if (script->flags & FLAG_RING)
+		play_by_ring(fd, script);
+	else
+		play_by_socket(fd, script);
 	close(fd);
 	return NULL;
 }

@@ -1,41 +1,21 @@
 /*
- * A whole server with a real ring, in a thread, and a hostile client.
+ * A hostile client's stream, and a whole server (server.h).
  *
- * Input: a byte of flags, the size of the pieces (0: all at once); then the client's stream. Each
- * input is a session. When it is over, nothing of it may be left: no session, no operation, no
- * memory that is charged, no descriptor. A session that does not end is a failure.
- *
- * The daemon takes this client for one of its own user, who may name paths. So its thread lives in
- * an empty directory of its own (chroot, and a network with nobody else); where that is not
- * allowed, the client is a stranger.
- *
- * libFuzzer writes what made it crash from the thread that crashed, which does not see its
- * directory. So the input under way is also in /tmp/proactor-fuzz-XXXXXX.input, which stays when
- * this crashes.
+ * Input: a byte of flags, the size of the pieces (0: all at once); then the client's stream.
  */
 #include "tests/fuzz/fuzz.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <linux/sockios.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/log.h"
-#include "daemon/server.h"
+#include "base/def.h"
+#include "tests/fuzz/server.h"
 
 enum {
 	/* ends its side of the connection, and reads until the daemon has ended */
@@ -44,125 +24,6 @@ enum {
 	FLAG_DEAF = 4,        /* reads nothing */
 	FLAG_PATIENT = 8,     /* gives the daemon a moment before it goes */
 };
-
-enum { DESCRIPTORS = 4, PATIENCE_MS = 5000 };
-
-static struct server server;
-static char directory[] = "/tmp/proactor-fuzz-XXXXXX";
-static char input_path[sizeof(directory) + sizeof(".input")];
-static int input_fd = -EBADF;
-static int listen_fd = -EBADF;
-static struct sockaddr_un address = {.sun_family = AF_UNIX};
-static socklen_t address_size;
-static uint64_t session_count;
-static int fds_before;
-
-/* ---- the server ---- */
-
-static bool confine(void)
-{
-	return unshare(CLONE_FS | CLONE_NEWNET) == 0 && chdir(directory) == 0 && chroot(".") == 0;
-}
-
-static void *serve(void *ready)
-{
-	struct proactor_options options = {
-		.size = sizeof(options), .driver = PROACTOR_DRIVER_IO_URING};
-	struct server_options settings = {.listen_fd = listen_fd, .drain_ns = 0};
-	struct proactor *proactor;
-	bool confined = confine();
-	int r;
-
-	limits_init(&settings.limits);
-	/* so that limits are met */
-	settings.limits.value[LIMIT_FRAME_SIZE] = 65536;
-	settings.limits.value[LIMIT_TRANSFER_SIZE] = 32768;
-	settings.limits.value[LIMIT_MEMORY] = 131072;
-	settings.limits.value[LIMIT_OPERATIONS] = 8;
-	settings.limits.value[LIMIT_FILES] = 8;
-	r = proactor_new(&proactor, &options);
-	if (r >= 0)
-		r = server_init(&server, proactor, &settings);
-	if (r < 0) {
-		fprintf(stderr, "no server here: %s\n", strerror(-r));
-		_exit(77);
-	}
-	if (!confined)
-		server.uid = (uid_t)-2;
-	pthread_barrier_wait(ready);
-	r = server_run(&server);
-	fprintf(stderr, "the server has ended: %d\n", r);
-	abort();
-}
-
-static int count_fds(bool print)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *entry;
-	int count = 0;
-
-	assert(dir);
-	while ((entry = readdir(dir))) {
-		char target[300] = "";
-
-		count++;
-		if (print && readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1) >= 0)
-			fprintf(stderr, "open: %s %s\n", entry->d_name, target);
-	}
-	closedir(dir);
-	return count;
-}
-
-static void clean_up(void)
-{
-	(void)unlink(input_path);
-	(void)rmdir(directory);
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	static pthread_barrier_t ready;
-	pthread_t thread;
-	sigset_t all, before;
-
-	(void)argc;
-	(void)argv;
-	log_set_level((enum log_level)0);
-	(void)signal(SIGPIPE, SIG_IGN);
-	assert(mkdtemp(directory));
-	snprintf(input_path, sizeof(input_path), "%s.input", directory);
-	input_fd = open(input_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	assert(input_fd >= 0);
-	atexit(clean_up);
-	listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	/* at an abstract name that the kernel chooses: no file is left when this is killed */
-	address_size = sizeof(sa_family_t);
-	assert(bind(listen_fd, (struct sockaddr *)&address, address_size) == 0);
-	address_size = sizeof(address);
-	assert(getsockname(listen_fd, (struct sockaddr *)&address, &address_size) == 0);
-	assert(listen(listen_fd, 16) == 0);
-	assert(pthread_barrier_init(&ready, NULL, 2) == 0);
-	/* signals are for libFuzzer, in its own thread */
-	sigfillset(&all);
-	assert(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-	assert(pthread_create(&thread, NULL, serve, &ready) == 0);
-	assert(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-	pthread_barrier_wait(&ready);
-	return 0;
-}
-
-static int sweep_one(const char *path, const struct stat *found, int type, struct FTW *place)
-{
-	(void)found;
-	(void)type;
-	return place->level > 0 ? remove(path) : 0;
-}
-
-/* What the session made in its directory. */
-static void sweep(void)
-{
-	(void)nftw(directory, sweep_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
 
 /* ---- the client ---- */
 
@@ -175,45 +36,6 @@ static void read_some(int fd, int timeout_ms)
 		(void)!recv(fd, room, sizeof(room), MSG_DONTWAIT);
 }
 
-/* A file, a pipe with something in it, a socket. */
-static void make_descriptors(int *fds)
-{
-	int pipes[2], sockets[2];
-
-	fds[0] = memfd_create("fuzz", MFD_CLOEXEC);
-	assert(ftruncate(fds[0], 5000) == 0);
-	assert(pipe2(pipes, O_CLOEXEC) == 0 && write(pipes[1], "data", 4) == 4);
-	fds[1] = pipes[0];
-	fds[2] = pipes[1];
-	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
-	fds[3] = sockets[0];
-	close(sockets[1]);
-}
-
-static ssize_t send_with_descriptors(int fd, const uint8_t *bytes, size_t size)
-{
-	union {
-		struct cmsghdr header;
-		uint8_t space[CMSG_SPACE(sizeof(int) * DESCRIPTORS)];
-	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int) * DESCRIPTORS),
-			     .cmsg_level = SOL_SOCKET,
-			     .cmsg_type = SCM_RIGHTS}};
-	struct iovec piece = {(void *)(uintptr_t)bytes, size};
-	struct msghdr message = {.msg_iov = &piece,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control)};
-	int fds[DESCRIPTORS];
-	ssize_t sent;
-
-	make_descriptors(fds);
-	memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
-	sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	for (int i = 0; i < DESCRIPTORS; i++)
-		close(fds[i]);
-	return sent;
-}
-
 /* Sends all, while the daemon takes it. */
 static void talk(int fd, uint8_t flags, size_t piece, const uint8_t *bytes, size_t size)
 {
@@ -223,7 +45,7 @@ static void talk(int fd, uint8_t flags, size_t piece, const uint8_t *bytes, size
 	while (size > 0 && waits < 3) {
 		size_t part = piece > 0 ? MIN(piece, size) : size;
 		ssize_t sent = with_descriptors
-			? send_with_descriptors(fd, bytes, part)
+			? fuzz_server_send_descriptors(fd, bytes, part)
 			: send(fd, bytes, part, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (sent < 0 && errno != EAGAIN)
@@ -268,36 +90,12 @@ static void read_to_the_end(int fd)
 		continue;
 }
 
-/* ---- what must be true when a session is over ---- */
-
-static bool is_over(void)
+int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	return __atomic_load_n(&server.stats.sessions_ended, __ATOMIC_ACQUIRE) == session_count &&
-		__atomic_load_n(&server.loop.closing_count, __ATOMIC_ACQUIRE) == 0;
-}
-
-static void check_nothing_is_left(void)
-{
-	uint64_t deadline_ns = clock_now_ns() + PATIENCE_MS * NSEC_PER_MSEC;
-	struct stats *stats = &server.stats;
-
-	while (!is_over()) {
-		assert(clock_now_ns() < deadline_ns && "the session does not end");
-		usleep(20);
-	}
-	assert(server.session_count == 0 && list_empty(&server.sessions) &&
-		list_empty(&server.users));
-	assert(server.operations.used_count == 0 && server.chunks.used_bytes == 0);
-	assert(list_empty(&server.dirty) && list_empty(&server.stalled) &&
-		list_empty(&server.paused));
-	assert(stats->operations_submitted ==
-		stats->operations_completed + stats->operations_cancelled);
-	assert(stats->files_opened == stats->files_closed);
-	/* the last close may be on its way out of the kernel's worker */
-	for (int i = 0; i < 1000 && count_fds(/* print= */ false) != fds_before; i++)
-		usleep(1000);
-	assert(count_fds(/* print= */ false) == fds_before ||
-		(count_fds(/* print= */ true), !"descriptors are left open"));
+	(void)argc;
+	(void)argv;
+	fuzz_server_start();
+	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -306,22 +104,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	/*
-	 * anew each time: between inputs libFuzzer may have started a symbolizer, and keeps pipes
-	 * to it
-	 */
-	fds_before = count_fds(/* print= */ false);
-	assert(pwrite(input_fd, data, size, 0) == (ssize_t)size &&
-		ftruncate(input_fd, (off_t)size) == 0);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert(fd >= 0 && connect(fd, (struct sockaddr *)&address, address_size) == 0);
-	session_count++;
+	fd = fuzz_server_connect(data, size);
 	talk(fd, data[0], data[1], data + 2, size - 2);
 	linger(fd, data[0]);
 	if (data[0] & FLAG_END)
 		read_to_the_end(fd);
 	close(fd);
-	check_nothing_is_left();
-	sweep();
+	fuzz_server_check_nothing_is_left();
+	fuzz_server_sweep();
 	return 0;
 }
