@@ -105,10 +105,17 @@ static int64_t transfer_pieces(const struct proactor_op *op, const struct iovec 
 	bool is_read = op->opcode == PROACTOR_READ || op->opcode == PROACTOR_READV;
 	int fd = syscall_fd(op->read.file);
 
+	int quietly = is_read ? 0 : sigpipe_rwf();
+	int64_t r;
+
 	/* an offset of -1 is the file's own position (preadv2(2)) */
-	return syscall_result(is_read
-			? preadv2(fd, pieces, (int)count, offset, rwf)
-			: pwritev2(fd, pieces, (int)count, offset, rwf | sigpipe_rwf()));
+	if (is_read)
+		return syscall_result(preadv2(fd, pieces, (int)count, offset, rwf));
+	r = syscall_result(pwritev2(fd, pieces, (int)count, offset, rwf | quietly));
+	/* files that know no flags at all (an eventfd, many devices) raise no signal either */
+	if (r != -EOPNOTSUPP || quietly == 0)
+		return r;
+	return syscall_result(pwritev2(fd, pieces, (int)count, offset, rwf));
 }
 
 int64_t syscall_transfer(const struct proactor_op *op, int rwf)

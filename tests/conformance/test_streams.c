@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 START_TEST(recv_waits_until_something_comes)
 {
@@ -59,6 +60,22 @@ START_TEST(recv_takes_the_flags_of_the_system_call)
 	assert_result(await(proactor, key), 6);
 	ck_assert_str_eq(bytes, "defghi");
 	close(peer);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+/* An eventfd, and many a device, knows none of the flags that a write may have (pwritev2(2)). */
+START_TEST(file_that_knows_no_flags_is_written)
+{
+	struct proactor *proactor = start();
+	uint64_t written = 7, found = 0;
+	int64_t file = attach(proactor, must(eventfd(0, EFD_CLOEXEC)));
+
+	assert_result(run(proactor, op_write(file, &written, sizeof(written), PROACTOR_CURRENT)),
+		8);
+	assert_result(run(proactor, op_read(file, &found, sizeof(found), PROACTOR_CURRENT)), 8);
+	ck_assert_uint_eq(found, written);
 	close_file(proactor, file);
 	stop(proactor);
 }
@@ -360,6 +377,7 @@ void add_streams(Suite *suite)
 	suite_add(suite, recv_waits_until_something_comes);
 	suite_add(suite, recv_ends_with_nothing_when_the_peer_has_ended);
 	suite_add(suite, recv_takes_the_flags_of_the_system_call);
+	suite_add(suite, file_that_knows_no_flags_is_written);
 	suite_add(suite, send_to_nobody_is_an_error_and_no_signal);
 	suite_add(suite, write_to_nobody_is_an_error_and_no_signal);
 	suite_add(suite, write_that_waits_for_nobody_is_an_error_and_no_signal);
