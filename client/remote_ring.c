@@ -208,7 +208,7 @@ bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struc
 
 bool remote_ring_push(struct remote *remote, const struct proactor_op *op, struct slot *slot)
 {
-	struct codec_region found, *region = op->opcode == PROACTOR_NOP ? NULL : &found;
+	struct codec_region found = {0}, *region = op->opcode == PROACTOR_NOP ? NULL : &found;
 	uint64_t cost = window_cost(0);
 
 	if (!remote_ring_is_open(&remote->ring) || remote->connection.error < 0 || op->flags != 0 ||

@@ -80,7 +80,7 @@ int remote_send(struct remote *remote, const struct proactor_op *op, struct slot
 	struct pack pack = pack_into(&remote->connection.out);
 	uint64_t cost;
 
-	if (fd < 0 && remote_region_of(remote, op, &found)) {
+	if (op && remote_region_of(remote, op, &found)) {
 		region = &found;
 		slot->marks |= SLOT_IN_MEMORY;
 	}
