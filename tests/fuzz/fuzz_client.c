@@ -173,7 +173,7 @@ static unsigned push_all(struct proactor *proactor, struct memory *memory, uint6
 		{.opcode = PROACTOR_NOP},
 		{.opcode = PROACTOR_POLL, .poll = {1, POLLIN}},
 		{.opcode = PROACTOR_SOCKET, .socket = {AF_UNIX, SOCK_STREAM, 0}},
-		{.opcode = PROACTOR_RECV, .recv = {1, memory->room, ROOM, 0}},
+		{.opcode = PROACTOR_RECV, .recv = {.file = 1, .data = memory->room, .size = ROOM}},
 	};
 	struct proactor_completion ready;
 	unsigned pending = 0;
