@@ -83,7 +83,7 @@ int remote_send(struct remote *remote, const struct proactor_op *op, struct slot
 	struct pack pack = pack_into(&remote->connection.out);
 	uint64_t cost;
 
-	if (op && fd < 0 && remote_region_of(remote, op, &found)) {
+	if (op && remote_region_of(remote, op, &found)) {
 		region = &found;
 		slot->marks |= SLOT_IN_MEMORY;
 	}
@@ -116,7 +116,7 @@ static bool send_brief(struct remote *remote, const struct proactor_op *op, stru
 
 bool remote_push_brief(struct remote *remote, const struct proactor_op *op, struct slot *slot)
 {
-	struct codec_region found, *region = op->opcode == PROACTOR_NOP ? NULL : &found;
+	struct codec_region found = {0}, *region = op->opcode == PROACTOR_NOP ? NULL : &found;
 	uint64_t cost = window_cost(0);
 
 	if (remote->connection.error < 0 || op->flags != 0 || !window_admits(&remote->window, cost))

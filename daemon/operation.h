@@ -58,8 +58,8 @@ enum operation_start operation_start(struct session *session, const struct op_in
 	const struct rpc_message *message, struct rpc_error *error);
 
 /*
- * As above, from a brief frame. False: it was not started, and nothing was answered; the general way
- * finds out why.
+ * As above, from a brief frame. False: it was not started, and nothing was answered; the general
+ * way finds out why.
  */
 struct brief;
 bool operation_start_brief(struct session *session, const struct brief *brief);

@@ -6,10 +6,10 @@
  * it returns; operations are probed.
  *
  * Asked for: one issuer with deferred task work (6.1), so that completions are made when we wait,
- * by the thread that waits; a flag that says whether there are any to be made (5.19), so that a look
- * at an idle ring needs no system call; no indirection array (6.6); a registered ring descriptor (5.18), which
- * saves a look-up at each enter; not to count as waiting for I/O while idle (6.15). Each is done
- * without where it is missing.
+ * by the thread that waits; a flag that says whether there are any to be made (5.19), so that a
+ * look at an idle ring needs no system call; no indirection array (6.6); a registered ring
+ * descriptor (5.18), which saves a look-up at each enter; not to count as waiting for I/O while
+ * idle (6.15). Each is done without where it is missing.
  */
 #include <errno.h>
 #include <stdio.h>
