@@ -29,6 +29,7 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 PROACTORD = os.path.join(BUILD, "proactord")
 SANITIZED = os.path.basename(BUILD) in ("asan", "tsan")
 FACTOR = float(os.environ.get("E2E_FACTOR", "4" if SANITIZED else "1"))
+OPTIONS = os.environ.get("E2E_OPTIONS", "").split()  # of every daemon, before those of the test
 TEST_SECONDS = 60
 MIB = 1024 * 1024
 COMPLAINTS = re.compile(r"Sanitizer|runtime error|Assertion|^==\d+==", re.M)
@@ -93,7 +94,7 @@ class Daemon:
         os.chmod(self.files, 0o755)
         self.path = os.path.join(self.directory, "socket")
         self.log_file = tempfile.TemporaryFile()
-        self.arguments = list(arguments)
+        self.arguments = OPTIONS + list(arguments)
         self.environment = {**os.environ, **(environment or {})}
         # what AddressSanitizer keeps of freed memory is not the daemon's growth; enough is kept to catch a use of it
         self.environment["ASAN_OPTIONS"] = "quarantine_size_mb=8:" + os.environ.get("ASAN_OPTIONS", "")

@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/server.h"
+#include "daemon/shard.h"
 #include "proto/rpc.h"
 #include "proto/scan.h"
 
@@ -28,6 +28,7 @@ enum { PATIENCE_S = 10, ROOM = 65536 };
 static pthread_t thread;
 static struct server_options settings;
 static struct server server;
+static struct stats stats; /* of the server that has ended */
 
 /* ---- the server ---- */
 
@@ -41,6 +42,7 @@ static void *serve(void *ready)
 	assert(server_init(&server, proactor, &settings) == 0);
 	pthread_barrier_wait(ready);
 	assert(server_run(&server) == 0);
+	stats = server.shards[0].stats;
 	server_deinit(&server);
 	proactor_free(proactor);
 	return NULL;
@@ -60,6 +62,7 @@ static void start_server(enum limit limit, uint64_t value)
 	log_set_level(LOG_LEVEL_ERROR);
 	settings = (struct server_options){
 		.listen_fd = must(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+		.shard_count = 1,
 		.drain_ns = PATIENCE_S * NSEC_PER_SEC,
 	};
 	limits_init(&settings.limits);
@@ -465,10 +468,10 @@ START_TEST(client_that_goes_in_the_middle_leaves_nothing_behind)
 	close(ends[0]);
 	close(ends[1]);
 	stop_server();
-	ck_assert_uint_eq(server.stats.sessions_ended, 21);
-	ck_assert_uint_eq(server.stats.operations_submitted,
-		server.stats.operations_completed + server.stats.operations_cancelled);
-	ck_assert_uint_eq(server.stats.files_opened, server.stats.files_closed);
+	ck_assert_uint_eq(stats.sessions_ended, 21);
+	ck_assert_uint_eq(stats.operations_submitted,
+		stats.operations_completed + stats.operations_cancelled);
+	ck_assert_uint_eq(stats.files_opened, stats.files_closed);
 }
 END_TEST
 
@@ -488,7 +491,7 @@ START_TEST(client_that_goes_with_answers_unread_does_no_harm)
 		close(fd);
 	}
 	stop_server();
-	ck_assert_uint_eq(server.stats.sessions_ended, server.stats.sessions_accepted);
+	ck_assert_uint_eq(stats.sessions_ended, stats.sessions_accepted);
 }
 END_TEST
 
