@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -128,8 +129,11 @@ static void *run_thread(void *argument)
 	struct shard *shard = start->shard;
 	struct server *server = shard->server;
 	struct proactor *proactor = NULL;
+	char name[16]; /* for those who look which is busy, proc(5) */
 	int r = proactor_new(&proactor, &server->options.proactor);
 
+	snprintf(name, sizeof(name), "shard %u", shard->index);
+	(void)pthread_setname_np(pthread_self(), name);
 	if (r >= 0)
 		r = shard_init(shard, server, shard->index, proactor);
 	tell(start, r);
