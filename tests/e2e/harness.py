@@ -205,6 +205,27 @@ class Daemon:
             self.remove()
 
 
+class Notified:
+    """The other end of NOTIFY_SOCKET."""
+
+    def __init__(self, abstract):
+        self.directory = tempfile.mkdtemp(prefix="proactord-e2e-notify-")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.name = f"@proactord-e2e-{os.getpid()}" if abstract else os.path.join(self.directory, "notify")
+        self.socket.bind("\0" + self.name[1:] if abstract else self.name)
+        self.socket.settimeout(10 * FACTOR)
+
+    def next(self):
+        return self.socket.recv(4096).decode().splitlines()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+        shutil.rmtree(self.directory)
+
+
 def run_proactord(*arguments, environment=None):
     """A proactord that is to end by itself: (status, stdout, stderr)."""
     done = subprocess.run([PROACTORD, *arguments], capture_output=True, text=True, timeout=20 * FACTOR,

@@ -14,7 +14,7 @@ static struct quotas quotas;
 static struct users shards[SHARDS];
 static struct user *users[SHARDS];
 
-/* One user on each shard: 5 files, where a shard keeps none; 3200 operations, where it may keep 100. */
+/* A user on each shard: 5 files, of which a shard keeps none; 3200 operations, of which 100. */
 static void set_up(void)
 {
 	uint64_t count;
@@ -203,8 +203,8 @@ START_TEST(two_shards_never_exceed_a_limit_together_and_lose_nothing)
 
 	set_up();
 	for (unsigned i = 0; i < SHARDS; i++)
-		ck_assert_int_eq(
-			pthread_create(&threads[i], NULL, charge_and_release, &shards[i]), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, charge_and_release, &shards[i]),
+			0);
 	for (unsigned i = 0; i < SHARDS; i++)
 		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 	ck_assert_uint_gt(charged_count, 0);
