@@ -6,14 +6,6 @@
 /* All shards together keep no more than one part in so many of a limit that they do not use. */
 enum { KEPT_PART = 16 };
 
-const struct resource_info resource_table[RESOURCE_COUNT] = {
-	[RESOURCE_OPERATIONS] = {LIMIT_OPERATIONS, LIMIT_USER_OPERATIONS, .is_waited_for = true},
-	[RESOURCE_FILES] = {LIMIT_FILES, LIMIT_USER_FILES, .is_waited_for = false},
-	[RESOURCE_MEMORY] = {LIMIT_MEMORY, LIMIT_USER_MEMORY, .is_waited_for = true},
-	[RESOURCE_SHARED_MEMORY] = {LIMIT_SHARED_MEMORY, LIMIT_USER_SHARED_MEMORY,
-		.is_waited_for = false},
-};
-
 void quotas_init(struct quotas *quotas, const struct limits *limits, unsigned shard_count)
 {
 	*quotas = (struct quotas){.limits = limits, .shard_count = shard_count};

@@ -41,7 +41,14 @@ struct resource_info {
 	bool is_waited_for;
 };
 
-extern const struct resource_info resource_table[RESOURCE_COUNT];
+/* Here, so that what names a resource is the comparison with its limits and nothing else. */
+static const struct resource_info resource_table[RESOURCE_COUNT] = {
+	[RESOURCE_OPERATIONS] = {LIMIT_OPERATIONS, LIMIT_USER_OPERATIONS, .is_waited_for = true},
+	[RESOURCE_FILES] = {LIMIT_FILES, LIMIT_USER_FILES, .is_waited_for = false},
+	[RESOURCE_MEMORY] = {LIMIT_MEMORY, LIMIT_USER_MEMORY, .is_waited_for = true},
+	[RESOURCE_SHARED_MEMORY] = {LIMIT_SHARED_MEMORY, LIMIT_USER_SHARED_MEMORY,
+		.is_waited_for = false},
+};
 
 struct quota {
 	struct list link; /* of quotas.all */
