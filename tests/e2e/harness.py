@@ -84,6 +84,15 @@ def expect_error(code, *words, call):
     raise AssertionError(f"no error, but {result!r}")
 
 
+def check_sums(stats):
+    """What `stats` tells adds up, whatever is going on."""
+    for numbers, total in ((stats["operations"], "submitted"), (stats["proactor"], "pushed")):
+        assert numbers[total] == numbers["completed"] + numbers["cancelled"] + numbers["in_flight"], numbers
+    sessions, files = stats["sessions"], stats["files"]
+    assert sessions["accepted"] == sessions["ended"] + sessions["open"], sessions
+    assert files["opened"] == files["closed"] + files["open"], files
+
+
 class Daemon:
     """A proactord of one test. The directory `files` is for what the test itself makes."""
 

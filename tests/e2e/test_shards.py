@@ -5,7 +5,7 @@ import ctypes
 import os
 import time
 
-from harness import Daemon, Notified, RpcError, Skip, expect_error, in_child, require_root, run, test, until
+from harness import Daemon, Notified, RpcError, Skip, check_sums, expect_error, in_child, require_root, run, test, until
 
 THREADS = 4
 EDQUOT, EUSERS, ECANCELED = 122, 87, 125
@@ -34,14 +34,6 @@ def one_on_each(daemon):
             places[one["submitted"]] = one["thread"]
         assert sorted(places.values()) == list(range(THREADS)), places
         yield [client for _, client in sorted((places[number], client) for number, client in enumerate(clients, 1))]
-
-
-def check_sums(stats):
-    for numbers, total in ((stats["operations"], "submitted"), (stats["proactor"], "pushed")):
-        assert numbers[total] == numbers["completed"] + numbers["cancelled"] + numbers["in_flight"], numbers
-    sessions, files = stats["sessions"], stats["files"]
-    assert sessions["accepted"] == sessions["ended"] + sessions["open"], sessions
-    assert files["opened"] == files["closed"] + files["open"], files
 
 
 # ---- how many, and who lives where ----
