@@ -5,7 +5,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "daemon/session.h"
+#include "daemon/placement.h"
+#include "daemon/shard.h"
 
 #define PAUSE_NS (100 * NSEC_PER_MSEC)
 
@@ -13,21 +14,21 @@ static void accept_next(struct server *server)
 {
 	struct proactor_op op = {.opcode = PROACTOR_ACCEPT, .accept = {.file = server->listener}};
 
-	loop_push(&server->loop, &server->accepting, &op);
+	loop_push(&server->shards[0].loop, &server->accepting, &op);
 }
 
 static void pause_accepting(struct server *server)
 {
 	struct proactor_op op = {.opcode = PROACTOR_TIMEOUT, .timeout = {.duration_ns = PAUSE_NS}};
 
-	loop_push(&server->loop, &server->pausing, &op);
+	loop_push(&server->shards[0].loop, &server->pausing, &op);
 }
 
 static void close_listener(struct server *server)
 {
 	if (server->listener < 0)
 		return;
-	loop_close(&server->loop, server->listener);
+	loop_close(&server->shards[0].loop, server->listener);
 	server->listener = -1;
 }
 
@@ -36,10 +37,10 @@ static void begin_session(struct server *server, int64_t file)
 	int fd, r;
 
 	/* a session asks the socket who is there, and that takes a descriptor */
-	r = proactor_detach(server->loop.proactor, file, &fd);
+	r = proactor_detach(server->shards[0].loop.proactor, file, &fd);
 	if (r >= 0)
-		r = session_new(server, fd);
-	if (r < 0 && log_limit_allows(&server->complaints))
+		r = placement_place(server, fd);
+	if (r < 0 && log_limit_allows(&server->shards[0].complaints))
 		log_warning("cannot serve a client: %s", err_text(-r));
 }
 
@@ -53,11 +54,11 @@ static void accepted(struct task *task, int64_t result)
 {
 	struct server *server = container_of(task, struct server, accepting);
 
-	if (result >= 0 && server->state == SERVER_SERVING)
+	if (result >= 0 && server_state(server) == SERVER_SERVING)
 		begin_session(server, result);
 	else if (result >= 0)
-		loop_close(&server->loop, result);
-	if (server->state != SERVER_SERVING) {
+		loop_close(&server->shards[0].loop, result);
+	if (server_state(server) != SERVER_SERVING) {
 		close_listener(server);
 		return;
 	}
@@ -65,8 +66,8 @@ static void accepted(struct task *task, int64_t result)
 		accept_next(server);
 		return;
 	}
-	server->stats.accept_errors++;
-	if (log_limit_allows(&server->complaints))
+	server->shards[0].stats.accept_errors++;
+	if (log_limit_allows(&server->shards[0].complaints))
 		log_warning("cannot accept connections for a moment: %s (%s)",
 			err_text((int)-result), err_name((int)-result));
 	pause_accepting(server);
@@ -77,7 +78,7 @@ static void paused(struct task *task, int64_t result)
 	struct server *server = container_of(task, struct server, pausing);
 
 	(void)result;
-	if (server->state == SERVER_SERVING)
+	if (server_state(server) == SERVER_SERVING)
 		accept_next(server);
 	else
 		close_listener(server);
@@ -92,6 +93,6 @@ void acceptor_start(struct server *server)
 
 void acceptor_stop(struct server *server)
 {
-	loop_cancel(&server->loop, &server->accepting);
-	loop_cancel(&server->loop, &server->pausing);
+	loop_cancel(&server->shards[0].loop, &server->accepting);
+	loop_cancel(&server->shards[0].loop, &server->pausing);
 }

@@ -1,5 +1,5 @@
 /*
- * The acceptor: takes connections.
+ * The acceptor: takes connections, on the first shard, and has them placed.
  *
  * Errors at accept are weather: no descriptors, no memory, a client that is gone already. None of
  * them ends the service; where trying again at once would fail again, it is tried after a pause.

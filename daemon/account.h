@@ -1,35 +1,15 @@
 /*
- * Accounts: what a session uses of the limited resources, and what all sessions of its user use
- * together.
+ * Accounts: what a session uses of the limited resources.
  *
- * A resource is charged before it is used, to the session and to its user, or to neither; and
- * released once. A user exists as long as it has a session.
+ * A resource is charged before it is used, to the session and to its user (user.h), or to neither;
+ * and released once.
  */
 #pragma once
 
-#include <sys/types.h>
-
-#include "base/list.h"
-#include "proto/limits.h"
-
-enum resource {
-	RESOURCE_OPERATIONS,
-	RESOURCE_FILES,
-	RESOURCE_MEMORY,
-	RESOURCE_SHARED_MEMORY,
-	RESOURCE_COUNT
-};
+#include "daemon/user.h"
 
 struct account {
 	uint64_t used[RESOURCE_COUNT];
-};
-
-struct user {
-	struct list link;
-	uid_t uid;
-	uint64_t session_count;
-	uint64_t input_size; /* bytes of buffers for messages that are not whole yet */
-	struct account account;
 };
 
 /* Which limit refused a charge, and how far it would have been exceeded. */
@@ -39,25 +19,49 @@ struct shortage {
 	uint64_t wanted; /* in use with what was asked for */
 };
 
+/* Which limit it was that refused a charge. */
+void account_explain(const struct account *session, const struct user *user,
+	const struct limits *limits, enum resource resource, uint64_t amount,
+	struct shortage *ret_shortage);
+
 /*
- * The user of @uid in @users, made where there is none. Counts a session of it. NULL when memory is
- * short.
+ * Charges @amount. False: a limit forbids it, nothing was charged, and @ret_shortage says which.
+ * Here, since every operation does so, with a resource that its caller knows.
  */
-struct user *user_enter(struct list *users, uid_t uid);
+static inline bool account_charge(struct account *session, struct user *user,
+	const struct limits *limits, enum resource resource, uint64_t amount,
+	struct shortage *ret_shortage)
+{
+	uint64_t wanted, max = limits->value[resource_table[resource].session_limit];
 
-/* The session has ended: nothing of it may be charged any more. */
-void user_leave(struct user *user);
-
-/* Charges @amount. False: a limit forbids it, nothing was charged, and @ret_shortage says which. */
-bool account_charge(struct account *session, struct user *user, const struct limits *limits,
-	enum resource resource, uint64_t amount, struct shortage *ret_shortage);
+	if (likely(!__builtin_add_overflow(session->used[resource], amount, &wanted) &&
+		    wanted <= max && user_charge(user, resource, amount))) {
+		session->used[resource] = wanted;
+		return true;
+	}
+	account_explain(session, user, limits, resource, amount, ret_shortage);
+	return false;
+}
 
 /* Charges @amount whatever the limits say: for what has to be, and is bounded by something else. */
 void account_force(struct account *session, struct user *user, enum resource resource,
 	uint64_t amount);
 
-void account_release(struct account *session, struct user *user, enum resource resource,
-	uint64_t amount);
+static inline void account_release(struct account *session, struct user *user,
+	enum resource resource, uint64_t amount)
+{
+	assert(session->used[resource] >= amount);
+	session->used[resource] -= amount;
+	user_release(user, resource, amount);
+}
+
+/* Whether one more could be charged, as things stand. */
+static inline bool account_has_room(const struct account *session, struct user *user,
+	const struct limits *limits, enum resource resource)
+{
+	return session->used[resource] < limits->value[resource_table[resource].session_limit] &&
+		user_has_room(user, resource, 1);
+}
 
 /*
  * Whether @amount could be charged to a session and a user that use nothing: else waiting for room

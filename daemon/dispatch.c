@@ -12,6 +12,7 @@
 #include "daemon/methods.h"
 #include "daemon/operation.h"
 #include "daemon/reply.h"
+#include "daemon/survey.h"
 #include "proto/brief.h"
 #include "proto/method.h"
 
@@ -26,7 +27,7 @@ enum { CALLS_PER_TURN = 4 };
 
 static enum outcome refuse(struct session *session, uint32_t msgid, const struct rpc_error *error)
 {
-	session->server->stats.requests_refused++;
+	session->shard->stats.requests_refused++;
 	reply_error(session, msgid, error);
 	return FRAME_DONE;
 }
@@ -48,7 +49,10 @@ static enum outcome call_method(struct session *session, enum method method,
 {
 	struct rpc_error error = {0};
 
-	session->server->stats.by_method[method]++;
+	/* one report at a time: what it takes is not charged */
+	if (session->survey && survey_does(method))
+		return FRAME_STALLED;
+	session->shard->stats.by_method[method]++;
 	if (!method_check_count(method, message->param_count, &error) ||
 		!methods_call(session, method, message, &error))
 		return refuse(session, message->msgid, &error);
@@ -86,7 +90,7 @@ static enum outcome broken(struct session *session, const struct rpc_message *me
 	rpc_error_set(&error, RPC_INVALID_REQUEST, "%s", reason);
 	if (message->type == RPC_REQUEST)
 		return refuse(session, message->msgid, &error);
-	session->server->stats.sessions_failed++;
+	session->shard->stats.sessions_failed++;
 	session_fail(session, &error);
 	return FRAME_DONE;
 }
@@ -102,14 +106,14 @@ static enum outcome frame(struct session *session, const uint8_t *bytes, size_t 
 	if (rpc_parse(bytes, size, &message, &reason) < 0)
 		return broken(session, &message, reason);
 	if (message.type == RPC_NOTIFICATION) {
-		session->server->stats.notifications_ignored++;
+		session->shard->stats.notifications_ignored++;
 		return FRAME_DONE;
 	}
 	if (message.type == RPC_RESPONSE)
 		return broken(session, &(struct rpc_message){.type = RPC_NOTIFICATION},
 			"a response, where nothing was asked");
 	outcome = request(session, &message);
-	session->server->stats.requests += outcome == FRAME_DONE;
+	session->shard->stats.requests += outcome == FRAME_DONE;
 	return outcome;
 }
 
@@ -118,7 +122,7 @@ void dispatch_fail(struct session *session, const char *reason)
 	struct rpc_error error = {0};
 
 	rpc_error_set(&error, RPC_PARSE_ERROR, "%s", reason);
-	session->server->stats.sessions_failed++;
+	session->shard->stats.sessions_failed++;
 	session_fail(session, &error);
 }
 
@@ -127,7 +131,7 @@ bool dispatch_frame(struct session *session, const uint8_t *bytes, size_t size)
 	struct scan scan;
 
 	scan_reset(&scan);
-	switch (scan_frame(&scan, bytes, size, &session->server->limits)) {
+	switch (scan_frame(&scan, bytes, size, &session->shard->limits)) {
 	case SCAN_FRAME: break;
 	case SCAN_MORE: dispatch_fail(session, "a frame does not end in its slot"); return false;
 	case SCAN_BAD: dispatch_fail(session, scan.reason); return false;
@@ -161,7 +165,7 @@ static bool take_frame(struct session *session)
 	const uint8_t *bytes = buffer_bytes(&inbox->bytes);
 
 	switch (scan_frame(&inbox->scan, bytes, buffer_size(&inbox->bytes),
-		&session->server->limits)) {
+		&session->shard->limits)) {
 	case SCAN_FRAME: break;
 	case SCAN_MORE: return false;
 	case SCAN_BAD: dispatch_fail(session, inbox->scan.reason); return false;
@@ -181,7 +185,7 @@ static bool is_turn_over(struct session *session, unsigned count)
 	if (count < CALLS_PER_TURN || buffer_size(&session->inbox.bytes) == 0)
 		return false;
 	if (!list_linked(&session->turn_link))
-		list_append(&session->server->waiting, &session->turn_link);
+		list_append(&session->shard->waiting, &session->turn_link);
 	return true;
 }
 

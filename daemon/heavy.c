@@ -52,7 +52,7 @@ static void wait_for_turn(struct operation *operation)
 
 	list_append(&session->heavy, &operation->heavy_link);
 	if (!list_linked(&session->heavy_link))
-		list_append(&session->server->heavy, &session->heavy_link);
+		list_append(&session->shard->heavy, &session->heavy_link);
 }
 
 bool heavy_takes(struct operation *operation)
@@ -118,25 +118,25 @@ static size_t start_piece(struct session *session)
 	return op->read.size;
 }
 
-void heavy_turn(struct server *server)
+void heavy_turn(struct shard *shard)
 {
 	uint64_t submitted = 0;
 	struct list *link;
 
-	if (list_empty(&server->heavy))
+	if (list_empty(&shard->heavy))
 		return;
-	if (server->light_count > 0 && !server->heavy_waited) {
-		server->light_count = 0;
-		server->heavy_waited = true;
+	if (shard->light_count > 0 && !shard->heavy_waited) {
+		shard->light_count = 0;
+		shard->heavy_waited = true;
 		return;
 	}
-	server->light_count = 0;
-	server->heavy_waited = false;
-	while (submitted < HEAVY_TURN_SIZE && (link = list_pop(&server->heavy))) {
+	shard->light_count = 0;
+	shard->heavy_waited = false;
+	while (submitted < HEAVY_TURN_SIZE && (link = list_pop(&shard->heavy))) {
 		struct session *session = list_entry(link, struct session, heavy_link);
 
 		submitted += start_piece(session);
 		if (!list_empty(&session->heavy))
-			list_append(&server->heavy, &session->heavy_link);
+			list_append(&shard->heavy, &session->heavy_link);
 	}
 }

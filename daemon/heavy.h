@@ -17,7 +17,7 @@
 
 struct operation;
 struct proactor_op;
-struct server;
+struct shard;
 struct session;
 
 enum { HEAVY_SIZE = 32 * 1024, HEAVY_PIECE_SIZE = 256 * 1024, HEAVY_TURN_SIZE = HEAVY_PIECE_SIZE };
@@ -35,4 +35,4 @@ bool heavy_goes_on(struct operation *operation, int64_t result, int64_t *ret_res
 bool heavy_cancel(struct operation *operation);
 
 /* Submits what this turn may have of them. */
-void heavy_turn(struct server *server);
+void heavy_turn(struct shard *shard);

@@ -28,7 +28,7 @@ void inbox_deinit(struct session *session)
 	struct inbox *inbox = &session->inbox;
 
 	assert(!inbox->receiving.pending && !inbox->watching.pending);
-	session->user->input_size -= inbox->charged_size;
+	(void)user_add_input(session->user, 0 - inbox->charged_size);
 	inbox_drop_fds(session);
 	buffer_deinit(&inbox->bytes);
 }
@@ -53,7 +53,7 @@ static void keep_fds(struct session *session)
 				inbox->fds[inbox->fd_count++] = fd;
 			} else {
 				loop_close_fd(session_loop(session), fd);
-				session->server->stats.fds_unasked++;
+				session->shard->stats.fds_unasked++;
 			}
 		}
 	}
@@ -77,7 +77,7 @@ void inbox_drop_fds(struct session *session)
 {
 	struct inbox *inbox = &session->inbox;
 
-	session->server->stats.fds_unasked += inbox->fd_count;
+	session->shard->stats.fds_unasked += inbox->fd_count;
 	inbox->fds_cut = false;
 	while (inbox->fd_count > 0)
 		loop_close_fd(session_loop(session), inbox->fds[--inbox->fd_count]);
@@ -93,17 +93,19 @@ void inbox_drop_fds(struct session *session)
 static bool charge(struct session *session)
 {
 	struct inbox *inbox = &session->inbox;
-	uint64_t *used = &session->user->input_size,
-		 max = session->server->limits.value[LIMIT_USER_INPUT];
+	uint64_t before = inbox->charged_size, used,
+		 max = session->shard->limits.value[LIMIT_USER_INPUT];
 	struct rpc_error error = {0};
 
-	*used -= inbox->charged_size;
 	inbox->charged_size =
 		inbox->bytes.capacity - MIN(inbox->bytes.capacity, (size_t)RECEIVE_SIZE_MIN);
-	*used += inbox->charged_size;
-	if (*used <= max)
+	if (likely(inbox->charged_size == before))
 		return true;
-	rpc_error_set_limit(&error, EDQUOT, LIMIT_USER_INPUT, max, *used);
+	/* the sum is right modulo 2^64 for less, too */
+	used = user_add_input(session->user, inbox->charged_size - before);
+	if (used <= max)
+		return true;
+	rpc_error_set_limit(&error, EDQUOT, LIMIT_USER_INPUT, max, used);
 	session_fail(session, &error);
 	return false;
 }
@@ -174,7 +176,7 @@ static void received(struct task *task, int64_t result)
 	if (result >= 0)
 		keep_fds(session);
 	if (result > 0) {
-		session->server->stats.received_bytes += (uint64_t)result;
+		session->shard->stats.received_bytes += (uint64_t)result;
 		follow(inbox, (size_t)result);
 		buffer_commit(&inbox->bytes, (size_t)result);
 	} else if (result != -EINTR) {

@@ -18,7 +18,7 @@
 #include "daemon/listener.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
-#include "daemon/server.h"
+#include "daemon/shard.h"
 
 enum { EXIT_USAGE = 2, EXIT_UNAVAILABLE = 69, RING_CAPACITY = 1024, RING_COMPLETIONS = 16384 };
 
@@ -59,15 +59,25 @@ static int open_listener(struct listener *listener, const struct options *option
 	return r;
 }
 
-static int open_proactor(struct proactor **ret_proactor, const struct options *options)
+/*
+ * How each thread makes its proactor. What has to be done by threads of a pool is done by one pool
+ * for all.
+ */
+static struct proactor_options proactor_settings(const struct options *options,
+	struct proactor_threads *threads)
 {
-	struct proactor_options settings = {
-		.size = sizeof(settings),
+	return (struct proactor_options){
+		.size = sizeof(struct proactor_options),
 		.driver = options->driver,
 		.capacity = RING_CAPACITY,
 		.completion_capacity = RING_COMPLETIONS,
+		.threads = threads,
 	};
-	int r = proactor_new(ret_proactor, &settings);
+}
+
+static int open_proactor(struct proactor **ret_proactor, const struct proactor_options *settings)
+{
+	int r = proactor_new(ret_proactor, settings);
 
 	if (r == -EPERM)
 		log_error(
@@ -80,22 +90,25 @@ static int open_proactor(struct proactor **ret_proactor, const struct options *o
 	return r;
 }
 
-static void announce(const struct listener *listener, const struct proactor *proactor)
+static void announce(const struct listener *listener, const struct server *server)
 {
-	char state[128];
+	char state[128], driver[80];
 
-	log_info("serving %s on %s", *listener->path ? listener->path : "systemd's socket",
-		proactor_driver_name(proactor));
-	snprintf(state, sizeof(state), "READY=1\nSTATUS=Serving on %s",
-		proactor_driver_name(proactor));
+	snprintf(driver, sizeof(driver), "%s, %u thread%s",
+		proactor_driver_name(server->shards[0].loop.proactor), server->shard_count,
+		server->shard_count == 1 ? "" : "s");
+	log_info("serving %s on %s", *listener->path ? listener->path : "systemd's socket", driver);
+	snprintf(state, sizeof(state), "READY=1\nSTATUS=Serving on %s", driver);
 	notify(state);
 }
 
 static int serve(struct listener *listener, struct proactor *proactor,
-	const struct options *options)
+	const struct proactor_options *proactor_options, const struct options *options)
 {
 	struct server_options settings = {
 		.listen_fd = listener->fd,
+		.shard_count = options->threads,
+		.proactor = *proactor_options,
 		.drain_ns = options->drain_ns,
 		.spin_ns = options->spin_ns,
 		.limits = options->limits,
@@ -104,11 +117,13 @@ static int serve(struct listener *listener, struct proactor *proactor,
 	int r;
 
 	r = server_init(&server, proactor, &settings);
-	if (r >= 0) {
-		listener->fd = -EBADF; /* the server's, which closes it */
-		announce(listener, proactor);
-		r = server_run(&server);
+	if (r < 0) {
+		log_error("cannot start: %s (%s)", err_text(-r), err_name(-r));
+		return EXIT_FAILURE;
 	}
+	listener->fd = -EBADF; /* the server's, which closes it */
+	announce(listener, &server);
+	r = server_run(&server);
 	if (r < 0) {
 		log_error("the proactor failed: %s (%s)", err_text(-r), err_name(-r));
 		return EXIT_FAILURE;
@@ -118,9 +133,38 @@ static int serve(struct listener *listener, struct proactor *proactor,
 	return EXIT_SUCCESS;
 }
 
+/* From a listener to the end. */
+static int run(struct listener *listener, const struct options *options)
+{
+	struct proactor_options settings;
+	struct proactor_threads *threads;
+	struct proactor *proactor;
+	int r, status;
+
+	r = proactor_threads_new(&threads, 0, 0);
+	if (r < 0) {
+		log_error("cannot make a pool of threads: %s", err_text(-r));
+		return EXIT_UNAVAILABLE;
+	}
+	settings = proactor_settings(options, threads);
+	if (open_proactor(&proactor, &settings) < 0) {
+		proactor_threads_free(threads);
+		return EXIT_UNAVAILABLE;
+	}
+	status = serve(listener, proactor, &settings, options);
+	/*
+	 * a proactor that failed cannot be asked to end what it has in flight: the end of the
+	 * process does that
+	 */
+	if (status == EXIT_SUCCESS) {
+		proactor_free(proactor);
+		proactor_threads_free(threads);
+	}
+	return status;
+}
+
 int main(int argc, char **argv)
 {
-	struct proactor *proactor = NULL;
 	struct listener listener;
 	struct options options;
 	int status;
@@ -135,17 +179,7 @@ int main(int argc, char **argv)
 	raise_fd_limit();
 	if (open_listener(&listener, &options) < 0)
 		return EXIT_UNAVAILABLE;
-	if (open_proactor(&proactor, &options) < 0) {
-		listener_close(&listener);
-		return EXIT_UNAVAILABLE;
-	}
-	status = serve(&listener, proactor, &options);
-	/*
-	 * a proactor that failed cannot be asked to end what it has in flight: the end of the
-	 * process does that
-	 */
-	if (status == EXIT_SUCCESS)
-		proactor_free(proactor);
+	status = run(&listener, &options);
 	listener_close(&listener);
 	return status;
 }

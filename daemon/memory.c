@@ -22,7 +22,7 @@ static void destroy(struct memory *memory)
 	account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY, memory->size);
 	session->memories.count--;
 	list_remove(&memory->link);
-	shared_deinit(&memory->shared, server_takes_back(session->server));
+	shared_deinit(&memory->shared, shard_takes_back(session->shard));
 	free(memory);
 }
 

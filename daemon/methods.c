@@ -7,6 +7,7 @@
 #include "daemon/policy.h"
 #include "daemon/reply.h"
 #include "daemon/report.h"
+#include "daemon/survey.h"
 
 static bool hello(struct session *session, const struct rpc_message *message,
 	struct rpc_error *error)
@@ -24,7 +25,7 @@ static bool hello(struct session *session, const struct rpc_message *message,
 		return false;
 	}
 	pack = reply_begin(session, message->msgid);
-	report_hello(&pack, session->server);
+	report_hello(&pack, session->shard);
 	reply_end(session, &pack);
 	return true;
 }
@@ -33,7 +34,7 @@ static bool describe(struct session *session, const struct rpc_message *message)
 {
 	struct pack pack = reply_begin(session, message->msgid);
 
-	method_pack_describe(&pack, &session->server->limits);
+	method_pack_describe(&pack, &session->shard->limits);
 	reply_end(session, &pack);
 	return true;
 }
@@ -47,7 +48,7 @@ static bool adopt(struct session *session, int fd, struct file **ret_file, struc
 
 	if (!policy_allows_fd(session, fd, error))
 		return false;
-	if (!account_charge(&session->account, session->user, &session->server->limits,
+	if (!account_charge(&session->account, session->user, &session->shard->limits,
 		    RESOURCE_FILES, 1, &shortage)) {
 		rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
 		return false;
@@ -81,7 +82,7 @@ static bool attach(struct session *session, const struct rpc_message *message,
 		loop_close_fd(session_loop(session), fd);
 		return false;
 	}
-	session->server->stats.files_opened++;
+	session->shard->stats.files_opened++;
 	pack = reply_begin(session, message->msgid);
 	pack_int(&pack, made->handle);
 	reply_end(session, &pack);
@@ -115,7 +116,7 @@ static bool detach(struct session *session, const struct rpc_message *message,
 	}
 	files_leave(&session->files, file);
 	files_remove(file);
-	session->server->stats.files_closed++;
+	session->shard->stats.files_closed++;
 	/*
 	 * it counts as a file of the session until it has gone: reply_end_with_fds() has the charge
 	 */
@@ -149,7 +150,7 @@ static bool cancel(struct session *session, const struct rpc_message *message,
 static bool charge_shared(struct session *session, uint64_t size, unsigned fd_count,
 	struct rpc_error *error)
 {
-	const struct limits *limits = &session->server->limits;
+	const struct limits *limits = &session->shard->limits;
 	struct shortage shortage;
 
 	if (account_charge(&session->account, session->user, limits, RESOURCE_SHARED_MEMORY, size,
@@ -267,18 +268,6 @@ static bool ring(struct session *session, const struct rpc_message *message,
 	return true;
 }
 
-static bool report(struct session *session, const struct rpc_message *message, enum method method)
-{
-	struct pack pack = reply_begin(session, message->msgid);
-
-	if (method == METHOD_STATS)
-		report_stats(&pack, session->server);
-	else
-		report_sessions(&pack, session);
-	reply_end(session, &pack);
-	return true;
-}
-
 bool methods_call(struct session *session, enum method method, const struct rpc_message *message,
 	struct rpc_error *error)
 {
@@ -293,7 +282,7 @@ bool methods_call(struct session *session, enum method method, const struct rpc_
 	case METHOD_MEMORY_FREE: return memory_free(session, message, error);
 	case METHOD_RING: return ring(session, message, error);
 	case METHOD_STATS:
-	case METHOD_SESSIONS: return report(session, message, method);
+	case METHOD_SESSIONS: return survey_start(session, method, message->msgid, error);
 	case METHOD_COUNT: break;
 	}
 	assert(!"method_find() knows no other");

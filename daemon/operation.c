@@ -8,6 +8,7 @@
 #include "daemon/policy.h"
 #include "daemon/reply.h"
 #include "daemon/shots.h"
+#include "daemon/survey.h"
 #include "proto/brief.h"
 #include "proto/codec.h"
 
@@ -21,7 +22,7 @@ static enum operation_start charge(struct operation *operation, struct rpc_error
 	struct shortage shortage;
 
 	if (op_makes_file(operation->op.opcode)) {
-		if (!account_charge(&session->account, session->user, &session->server->limits,
+		if (!account_charge(&session->account, session->user, &session->shard->limits,
 			    RESOURCE_FILES, 1, &shortage)) {
 			rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max,
 				shortage.wanted);
@@ -29,7 +30,7 @@ static enum operation_start charge(struct operation *operation, struct rpc_error
 		}
 		operation->file_charged = true;
 	}
-	if (!account_charge(&session->account, session->user, &session->server->limits,
+	if (!account_charge(&session->account, session->user, &session->shard->limits,
 		    RESOURCE_OPERATIONS, 1, &shortage))
 		return OPERATION_STALLED;
 	return OPERATION_STARTED;
@@ -48,7 +49,7 @@ static void abandon(struct operation *operation)
 {
 	operation->chunk = session_give_chunk(operation->session, operation->chunk);
 	release_file_charge(operation);
-	slab_give(&operation->session->server->operations, operation);
+	slab_give(&operation->session->shard->operations, operation);
 }
 
 /* ---- starting ---- */
@@ -66,11 +67,11 @@ static void set_outputs(struct operation *operation)
 static enum operation_start prepare(struct operation *operation, const struct op_info *info,
 	const struct rpc_message *message, struct rpc_error *error)
 {
-	struct server *server = operation->session->server;
+	struct shard *shard = operation->session->shard;
 	enum operation_start start;
 
 	if (!codec_read_params(info, message->params, message->param_count, &operation->op,
-		    &server->codec, error) ||
+		    &shard->codec, error) ||
 		!policy_allows(operation->session, &operation->op, error) ||
 		!params_translate(operation, error))
 		return OPERATION_REFUSED;
@@ -79,6 +80,9 @@ static enum operation_start prepare(struct operation *operation, const struct op
 	if (operation->op.opcode != PROACTOR_POLL)
 		operation->op.flags = 0;
 	set_outputs(operation);
+	/* first of all, so that what is held back takes nothing and gives nothing back */
+	if (!session_has_operations(operation->session))
+		return OPERATION_STALLED;
 	start = params_take_memory(operation, error);
 	return start == OPERATION_STARTED ? charge(operation, error) : start;
 }
@@ -128,8 +132,8 @@ static void start(struct operation *operation)
 
 	list_append(&session->operations, &operation->link);
 	session->submitted++;
-	session->server->stats.operations_submitted++;
-	session->server->stats.by_op[operation->op.opcode]++;
+	session->shard->stats.operations_submitted++;
+	session->shard->stats.by_op[operation->op.opcode]++;
 	if (operation->op.opcode == PROACTOR_CLOSE) {
 		start_close(operation);
 		return;
@@ -140,14 +144,14 @@ static void start(struct operation *operation)
 		memory_hold(operation->memory);
 	if (heavy_takes(operation))
 		return;
-	session->server->light_count++;
+	session->shard->light_count++;
 	loop_push(session_loop(session), &operation->task, &operation->op);
 }
 
 /* One that is about @op, of which the parameters are still to be read. NULL: no memory. */
 static struct operation *operation_new(struct session *session, const struct proactor_op *op)
 {
-	struct operation *operation = slab_take(&session->server->operations);
+	struct operation *operation = slab_take(&session->shard->operations);
 
 	if (unlikely(!operation))
 		return NULL;
@@ -204,7 +208,7 @@ static bool prepare_brief(struct operation *operation, const struct brief *brief
 	operation->files[0] = files_find(&session->files, op->read.file);
 	operation->memory = memories_find(&session->memories, brief->region.memory);
 	if (unlikely(!operation->files[0] || !operation->memory ||
-		    op->read.size > session->server->limits.value[LIMIT_TRANSFER_SIZE]))
+		    op->read.size > session->shard->limits.value[LIMIT_TRANSFER_SIZE]))
 		return false;
 	if ((op->opcode == PROACTOR_RECV || op->opcode == PROACTOR_SEND) &&
 		!policy_allows(session, op, &error))
@@ -236,7 +240,7 @@ bool operation_start_brief(struct session *session, const struct brief *brief)
 		abandon(operation);
 		return false;
 	}
-	session->server->stats.requests++;
+	session->shard->stats.requests++;
 	start(operation);
 	return true;
 }
@@ -245,7 +249,7 @@ bool operation_cancel(struct session *session, uint32_t msgid)
 {
 	struct map_node *node = map_find(&session->operations_by_msgid, msgid);
 
-	if (node)
+	if (node && !survey_is(session->survey, node))
 		cancel(container_of(node, struct operation, node));
 	return node != NULL;
 }
@@ -272,7 +276,7 @@ static int64_t adopt_file(struct operation *operation, int64_t file)
 		return session->state == SESSION_CLOSING ? -ECANCELED : -ENOMEM;
 	}
 	operation->file_charged = false; /* the file has it from here on */
-	session->server->stats.files_opened++;
+	session->shard->stats.files_opened++;
 	return made->handle;
 }
 
@@ -286,7 +290,7 @@ static void release_closed(struct operation *operation, int64_t result)
 		loop_close(session_loop(session), file->file);
 	files_remove(file);
 	account_release(&session->account, session->user, RESOURCE_FILES, 1);
-	session->server->stats.files_closed++;
+	session->shard->stats.files_closed++;
 }
 
 static void release_file(struct session *session, struct file *file)
@@ -313,7 +317,7 @@ static void release_files(struct operation *operation, int64_t result)
 
 static void count(struct operation *operation, int64_t result)
 {
-	struct stats *stats = &operation->session->server->stats;
+	struct stats *stats = &operation->session->shard->stats;
 
 	operation->session->completed++;
 	if (result == -ECANCELED) {
@@ -344,12 +348,12 @@ static void ended(struct task *task, int64_t result)
 	release_files(operation, result);
 	release_file_charge(operation);
 	account_release(&session->account, session->user, RESOURCE_OPERATIONS, 1);
-	session->server->room_made = true;
+	session->shard->room_made = true;
 	if (session->state != SESSION_CLOSING)
 		reply_operation(operation, result);
 	session_give_chunk(session, operation->chunk);
 	if (operation->memory)
 		memory_release(operation->memory);
-	slab_give(&session->server->operations, operation);
+	slab_give(&session->shard->operations, operation);
 	session_progress(session);
 }

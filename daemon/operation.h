@@ -65,8 +65,8 @@ struct brief;
 bool operation_start_brief(struct session *session, const struct brief *brief);
 
 /*
- * Asks for the operation of that msgid to end. False: there is none. A close cannot be stopped, and
- * is left alone.
+ * Asks for the operation of that msgid to end. False: there is none. A close and a report cannot be
+ * stopped, and are left alone.
  */
 bool operation_cancel(struct session *session, uint32_t msgid);
 

@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/spin.h"
+#include "daemon/server.h"
 #include "driver/proactor.h"
 
 enum option_id {
@@ -150,6 +152,21 @@ static bool parse_log_level(const char *argument)
 	return wrong(OPTION_LOG_LEVEL, argument, "error, warning, notice, info or debug");
 }
 
+/*
+ * Half of the processors that this process may use: each thread is kept busy by clients, who run
+ * themselves meanwhile, and on the processors that are left. So on two it is one: two threads there
+ * share what the clients leave, and pay for it with switches between them.
+ */
+static unsigned default_threads(void)
+{
+	cpu_set_t usable;
+
+	/* EINVAL: there are more than a cpu_set_t can say */
+	if (sched_getaffinity(0, sizeof(usable), &usable) < 0)
+		return errno == EINVAL ? SHARDS_MAX : 1;
+	return MIN(MAX((unsigned)CPU_COUNT(&usable) / 2, 1U), (unsigned)SHARDS_MAX);
+}
+
 static bool parse_one(struct options *options, enum option_id id, const char *argument)
 {
 	uint64_t number;
@@ -163,6 +180,11 @@ static bool parse_one(struct options *options, enum option_id id, const char *ar
 		return true;
 	case OPTION_SOCKET_GROUP: return parse_group(options, argument);
 	case OPTION_DRIVER: return parse_driver(options, argument);
+	case OPTION_THREADS:
+		if (!parse_number(argument, 10, SHARDS_MAX, &number) || number == 0)
+			return wrong(id, argument, "a number of threads from 1 to 64");
+		options->threads = (unsigned)number;
+		return true;
 	case OPTION_LIMIT: return parse_limit(options, argument);
 	case OPTION_DRAIN:
 		if (!parse_number(argument, 10, DRAIN_SECONDS_MAX, &number))
@@ -215,6 +237,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		.socket_mode = SOCKET_MODE_DEFAULT,
 		.socket_group = (gid_t)-1,
 		.driver = PROACTOR_DRIVER_AUTO,
+		.threads = default_threads(),
 		.drain_ns = DRAIN_SECONDS_DEFAULT * NSEC_PER_SEC,
 		.spin_ns = SPIN_US_DEFAULT * NSEC_PER_USEC,
 	};

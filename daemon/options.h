@@ -10,6 +10,7 @@ struct options {
 	mode_t socket_mode;
 	gid_t socket_group; /* -1: left as it is */
 	uint32_t driver;    /* enum proactor_driver */
+	unsigned threads;   /* from 1 to SHARDS_MAX */
 	uint64_t drain_ns;
 	uint64_t spin_ns;
 	struct limits limits;

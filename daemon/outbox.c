@@ -31,7 +31,7 @@ static struct chunk *last_chunk(const struct outbox *outbox)
 static void mark_dirty(struct session *session)
 {
 	if (session->state != SESSION_CLOSING && !list_linked(&session->dirty_link))
-		list_append(&session->server->dirty, &session->dirty_link);
+		list_append(&session->shard->dirty, &session->dirty_link);
 }
 
 bool outbox_append(struct session *session, const void *bytes, size_t size)
@@ -44,7 +44,7 @@ bool outbox_append(struct session *session, const void *bytes, size_t size)
 		 * an answer has to go out whatever the client owes: what bounds it is that no more
 		 * calls are taken
 		 */
-		chunk = chunk_new(&session->server->chunks, size);
+		chunk = chunk_new(&session->shard->chunks, size);
 		if (!chunk) {
 			session_close(session);
 			return false;
@@ -155,7 +155,7 @@ static void sent(struct task *task, int64_t result)
 	struct outbox *outbox = &session->outbox;
 
 	if (result > 0) {
-		session->server->stats.sent_bytes += (uint64_t)result;
+		session->shard->stats.sent_bytes += (uint64_t)result;
 		consume(session, (size_t)result);
 	} else if (result != -EINTR && !(result == -ECANCELED && outbox->hurry)) {
 		session_close(session);

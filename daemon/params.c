@@ -164,7 +164,7 @@ static size_t trailer_size(const struct operation *operation)
 
 static bool size_allowed(const struct operation *operation, uint64_t size, struct rpc_error *error)
 {
-	const struct limits *limits = &operation->session->server->limits;
+	const struct limits *limits = &operation->session->shard->limits;
 	uint64_t max = limits->value[LIMIT_TRANSFER_SIZE];
 	struct shortage shortage;
 
@@ -198,7 +198,7 @@ static struct msghdr *place_message(struct operation *operation, enum op_kind ki
 	operation->piece = (struct iovec){room, size};
 	operation->message = (struct msghdr){.msg_iov = &operation->piece, .msg_iovlen = 1};
 	if (kind == OP_KIND_MESSAGE_DATA && message->msg_namelen > 0) {
-		operation->address = operation->session->server->codec.address;
+		operation->address = operation->session->shard->codec.address;
 		operation->message.msg_namelen = operation->address.size;
 	} else if (kind == OP_KIND_MESSAGE_SPACE) {
 		operation->message.msg_namelen = sizeof(operation->address.storage);
@@ -217,7 +217,7 @@ static void place_param(struct operation *operation, const struct op_param *para
 	switch (param->kind) {
 	case OP_KIND_SPACES:
 	case OP_KIND_PIECES:
-		/* in the server's scratch, from where the push takes a copy */
+		/* in the shard's scratch, from where the push takes a copy */
 		memcpy(&count, field + 1, sizeof(count));
 		place_pieces(*field, count, room);
 		break;
@@ -253,7 +253,7 @@ static void place(struct operation *operation)
 static enum operation_start take_region(struct operation *operation,
 	const struct codec_region *region, struct rpc_error *error)
 {
-	const struct limits *limits = &operation->session->server->limits;
+	const struct limits *limits = &operation->session->shard->limits;
 	uint64_t max = limits->value[LIMIT_TRANSFER_SIZE], size;
 
 	for_each_param(param, operation)
@@ -272,7 +272,7 @@ static enum operation_start take_region(struct operation *operation,
 
 enum operation_start params_take_memory(struct operation *operation, struct rpc_error *error)
 {
-	const struct codec_region *region = &operation->session->server->codec.region;
+	const struct codec_region *region = &operation->session->shard->codec.region;
 	int64_t size;
 	struct shortage shortage;
 

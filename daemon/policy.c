@@ -70,7 +70,7 @@ bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *e
 	if (!session->trusted && !is_neutral(fd))
 		return refuse(error,
 			"attach: files, pipes, devices and inet sockets; the daemon would act as itself");
-	return socket_domain(fd) != AF_UNIX || !is_connected_to_us(session->server, fd) ||
+	return socket_domain(fd) != AF_UNIX || !is_connected_to_us(session->shard->server, fd) ||
 		refuse(error, "attach: this is a connection to the daemon itself");
 }
 

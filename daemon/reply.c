@@ -11,9 +11,9 @@
 
 struct pack reply_begin(struct session *session, uint32_t msgid)
 {
-	struct pack pack = pack_into(&session->server->scratch);
+	struct pack pack = pack_into(&session->shard->scratch);
 
-	buffer_clear(&session->server->scratch);
+	buffer_clear(&session->shard->scratch);
 	rpc_pack_success(&pack, msgid);
 	return pack;
 }
@@ -56,9 +56,8 @@ void reply_nil(struct session *session, uint32_t msgid)
 
 void reply_end_with_fds(struct session *session, struct pack *pack, const int *fds, unsigned count)
 {
-	struct chunk *chunk = pack->failed
-		? NULL
-		: chunk_new(&session->server->chunks, buffer_size(pack->buffer));
+	struct chunk *chunk =
+		pack->failed ? NULL : chunk_new(&session->shard->chunks, buffer_size(pack->buffer));
 
 	if (!chunk) {
 		for (unsigned i = 0; i < count; i++)
@@ -77,9 +76,9 @@ void reply_end_with_fds(struct session *session, struct pack *pack, const int *f
 
 void reply_error(struct session *session, uint32_t msgid, const struct rpc_error *error)
 {
-	struct pack pack = pack_into(&session->server->scratch);
+	struct pack pack = pack_into(&session->shard->scratch);
 
-	buffer_clear(&session->server->scratch);
+	buffer_clear(&session->shard->scratch);
 	rpc_pack_error(&pack, msgid, error);
 	reply_end(session, &pack);
 }
@@ -145,7 +144,7 @@ static void end_with_result(struct operation *operation, struct pack *pack, int6
 
 void reply_shot(struct operation *operation, int64_t result)
 {
-	struct pack pack = pack_into(&operation->session->server->scratch);
+	struct pack pack = pack_into(&operation->session->shard->scratch);
 
 	buffer_clear(pack.buffer);
 	rpc_pack_completion(&pack, (uint32_t)operation->node.key);

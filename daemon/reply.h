@@ -1,5 +1,5 @@
 /*
- * Responses: packed in the server's scratch buffer, or for data right before it, and put into the
+ * Responses: packed in the shard's scratch buffer, or for data right before it, and put into the
  * outbox.
  */
 #pragma once

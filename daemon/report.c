@@ -23,20 +23,23 @@ static void pack_group(struct pack *pack, const char *name, const struct number 
 	pack_group(pack, name, (const struct number[]){__VA_ARGS__},                               \
 		sizeof((const struct number[]){__VA_ARGS__}) / sizeof(struct number))
 
-void report_hello(struct pack *pack, const struct server *server)
+void report_hello(struct pack *pack, const struct shard *shard)
 {
-	pack_map(pack, 6);
+	const struct proactor *proactor = shard->loop.proactor;
+
+	pack_map(pack, 7);
 	pack_pair_str(pack, "server", "proactord " VERSION);
 	pack_pair_uint(pack, "version", PROTOCOL_VERSION);
-	pack_pair_str(pack, "driver", proactor_driver_name(server->loop.proactor));
-	pack_pair_str(pack, "driver_reason", proactor_driver_reason(server->loop.proactor));
+	pack_pair_str(pack, "driver", proactor_driver_name(proactor));
+	pack_pair_str(pack, "driver_reason", proactor_driver_reason(proactor));
+	pack_pair_uint(pack, "threads", shard->server->shard_count);
 	pack_str(pack, "features");
 	pack_array(pack, 3);
 	pack_str(pack, "fds");
 	pack_str(pack, "memory");
 	pack_str(pack, "ring");
 	pack_str(pack, "limits");
-	method_pack_limits(pack, &server->limits);
+	method_pack_limits(pack, &shard->limits);
 }
 
 /* How often each method was called, of those that were. */
@@ -58,27 +61,49 @@ static void pack_methods(struct pack *pack, const struct stats *stats)
 			pack_pair_uint(pack, method_name((enum method)i), stats->by_method[i]);
 }
 
-static void sum_users(const struct server *server, struct account *ret_sum)
+static void sum_users(const struct users *users, struct account *ret_sum)
 {
 	struct user *user;
 
 	*ret_sum = (struct account){0};
-	list_for_each_entry (user, &server->users, link)
+	list_for_each_entry (user, &users->all, link)
 		for (size_t i = 0; i < RESOURCE_COUNT; i++)
-			ret_sum->used[i] += user->account.used[i];
+			ret_sum->used[i] += user->shares[i].used;
 }
 
-void report_stats(struct pack *pack, const struct server *server)
+void report_take_tally(const struct shard *shard, struct tally *ret_tally)
 {
-	const struct stats *stats = &server->stats;
-	struct proactor_stats ring;
-	struct account used;
+	*ret_tally = (struct tally){
+		.stats = shard->stats,
+		.session_count = shard->session_count,
+		.kept_bytes = shard->chunks.kept_bytes,
+		.turn_count = shard->loop.turn_count,
+	};
+	proactor_stats(shard->loop.proactor, &ret_tally->proactor);
+	sum_users(&shard->users, &ret_tally->used);
+}
 
-	proactor_stats(server->loop.proactor, &ring);
-	sum_users(server, &used);
-	pack_map(pack, 8);
-	pack_pair_uint(pack, "uptime_ns", server->loop.now_ns - stats->started_ns);
-	PACK_GROUP(pack, "sessions", {"open", server->session_count},
+/* Each is a number, and the sum of numbers is what is wanted of all of them. */
+void report_add_tally(struct tally *sum, const struct tally *tally)
+{
+	uint64_t *numbers = (uint64_t *)sum;
+	const uint64_t *more = (const uint64_t *)tally;
+
+	_Static_assert(sizeof(*sum) % sizeof(*numbers) == 0, "nothing but numbers");
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(*numbers); i++)
+		numbers[i] += more[i];
+}
+
+void report_pack_stats(struct pack *pack, const struct shard *shard, const struct tally *tally)
+{
+	const struct stats *stats = &tally->stats;
+	const struct proactor_stats *ring = &tally->proactor;
+	const uint64_t *used = tally->used.used;
+
+	pack_map(pack, 9);
+	pack_pair_uint(pack, "uptime_ns", shard->loop.now_ns - shard->server->started_ns);
+	pack_pair_uint(pack, "threads", shard->server->shard_count);
+	PACK_GROUP(pack, "sessions", {"open", tally->session_count},
 		{"accepted", stats->sessions_accepted}, {"ended", stats->sessions_ended},
 		{"refused", stats->sessions_refused}, {"failed", stats->sessions_failed},
 		{"stalls", stats->stalls}, {"shots_paused", stats->shots_paused},
@@ -87,41 +112,45 @@ void report_stats(struct pack *pack, const struct server *server)
 	PACK_GROUP(pack, "operations", {"submitted", stats->operations_submitted},
 		{"completed", stats->operations_completed},
 		{"cancelled", stats->operations_cancelled},
-		{"in_flight", used.used[RESOURCE_OPERATIONS]},
-		{"failed", stats->operations_failed});
+		{"in_flight", used[RESOURCE_OPERATIONS]}, {"failed", stats->operations_failed});
 	PACK_GROUP(pack, "files", {"opened", stats->files_opened}, {"closed", stats->files_closed},
 		{"open", stats->files_opened - stats->files_closed},
 		{"fds_unasked", stats->fds_unasked});
-	PACK_GROUP(pack, "memory", {"charged_bytes", used.used[RESOURCE_MEMORY]},
-		{"shared_bytes", used.used[RESOURCE_SHARED_MEMORY]},
-		{"kept_bytes", server->chunks.kept_bytes});
+	PACK_GROUP(pack, "memory", {"charged_bytes", used[RESOURCE_MEMORY]},
+		{"shared_bytes", used[RESOURCE_SHARED_MEMORY]}, {"kept_bytes", tally->kept_bytes});
 	PACK_GROUP(pack, "messages", {"requests", stats->requests},
 		{"refused", stats->requests_refused},
 		{"notifications_ignored", stats->notifications_ignored},
 		{"received_bytes", stats->received_bytes}, {"sent_bytes", stats->sent_bytes});
-	PACK_GROUP(pack, "proactor", {"turns", server->loop.turn_count}, {"pushed", ring.pushed},
-		{"completed", ring.completed}, {"cancelled", ring.cancelled},
-		{"in_flight", ring.in_flight}, {"enters", ring.enters},
-		{"overflows", ring.overflows});
+	PACK_GROUP(pack, "proactor", {"turns", tally->turn_count}, {"pushed", ring->pushed},
+		{"completed", ring->completed}, {"cancelled", ring->cancelled},
+		{"in_flight", ring->in_flight}, {"enters", ring->enters},
+		{"overflows", ring->overflows});
 	pack_methods(pack, stats);
 }
 
-static bool may_know(const struct session *asker, const struct session *session)
+struct witness report_witness(const struct session *asker)
 {
-	return asker->trusted || asker->uid == 0 || asker->uid == session->uid;
+	return (struct witness){.uid = asker->uid, .knows_all = asker->trusted || asker->uid == 0};
+}
+
+static bool may_know(const struct witness *witness, const struct session *session)
+{
+	return witness->knows_all || witness->uid == session->uid;
 }
 
 static void pack_session(struct pack *pack, const struct session *session)
 {
 	static const char *const states[] = {"open", "draining", "closing"};
 
-	pack_map(pack, 12);
+	pack_map(pack, 13);
 	pack_pair_uint(pack, "id", session->id);
 	pack_pair_uint(pack, "pid", (uint64_t)session->pid);
 	pack_pair_uint(pack, "uid", session->uid);
 	pack_pair_uint(pack, "gid", session->gid);
+	pack_pair_uint(pack, "thread", session->shard->index);
 	pack_pair_str(pack, "state", states[session->state]);
-	pack_pair_uint(pack, "age_ns", session->server->loop.now_ns - session->opened_ns);
+	pack_pair_uint(pack, "age_ns", session->shard->loop.now_ns - session->opened_ns);
 	pack_pair_uint(pack, "submitted", session->submitted);
 	pack_pair_uint(pack, "ended", session->completed);
 	pack_pair_uint(pack, "in_flight", session->account.used[RESOURCE_OPERATIONS]);
@@ -130,16 +159,17 @@ static void pack_session(struct pack *pack, const struct session *session)
 	pack_pair_uint(pack, "unsent_bytes", session->outbox.size);
 }
 
-void report_sessions(struct pack *pack, const struct session *asker)
+size_t report_pack_sessions(struct pack *pack, const struct shard *shard,
+	const struct witness *witness)
 {
-	const struct server *server = asker->server;
 	struct session *session;
 	size_t count = 0;
 
-	list_for_each_entry (session, &server->sessions, link)
-		count += may_know(asker, session);
-	pack_array(pack, count);
-	list_for_each_entry (session, &server->sessions, link)
-		if (may_know(asker, session))
-			pack_session(pack, session);
+	list_for_each_entry (session, &shard->sessions, link) {
+		if (!may_know(witness, session))
+			continue;
+		pack_session(pack, session);
+		count++;
+	}
+	return count;
 }

@@ -98,7 +98,7 @@ struct ring *ring_free(struct ring *ring)
 		loop_close(loop, ring->wake);
 	release_backlog(ring, buffer_size(&ring->backlog));
 	buffer_deinit(&ring->backlog);
-	shared_deinit(&ring->memory, server_takes_back(ring->session->server));
+	shared_deinit(&ring->memory, shard_takes_back(ring->session->shard));
 	free(ring);
 	return NULL;
 }
@@ -136,7 +136,7 @@ static void wake_client(struct ring *ring)
 	ring->wakes_again = ring->waking.pending;
 	if (ring->wakes_again)
 		return;
-	ring->session->server->stats.wakes++;
+	ring->session->shard->stats.wakes++;
 	loop_push(session_loop(ring->session), &ring->waking, &op);
 }
 
@@ -165,7 +165,7 @@ void ring_resume(struct ring *ring)
 	if (ring->session->state == SESSION_CLOSING || list_linked(&ring->awake_link))
 		return;
 	queue_end_sleep(&ring->requests);
-	list_append(&ring->session->server->awake_rings, &ring->awake_link);
+	list_append(&ring->session->shard->awake_rings, &ring->awake_link);
 }
 
 static void listen_to(struct ring *ring)
@@ -187,7 +187,7 @@ static void rung(struct task *task, int64_t result)
 	struct ring *ring = container_of(task, struct ring, listening);
 	struct session *session = ring->session;
 
-	session->server->stats.doorbells++;
+	session->shard->stats.doorbells++;
 	if (result == sizeof(ring->doorbell_count) || result == -EINTR)
 		ring_resume(ring);
 	else
@@ -216,11 +216,11 @@ static bool fall_asleep(struct ring *ring)
 	return true;
 }
 
-bool rings_may_sleep(struct server *server)
+bool rings_may_sleep(struct shard *shard)
 {
 	struct ring *ring, *next;
 
-	list_for_each_entry_safe (ring, next, &server->awake_rings, awake_link)
+	list_for_each_entry_safe (ring, next, &shard->awake_rings, awake_link)
 		if (!fall_asleep(ring))
 			return false;
 	return true;
@@ -262,11 +262,11 @@ static bool take_requests(struct ring *ring)
 	return true;
 }
 
-void rings_turn(struct server *server)
+void rings_turn(struct shard *shard)
 {
 	struct ring *ring, *next;
 
-	list_for_each_entry_safe (ring, next, &server->awake_rings, awake_link) {
+	list_for_each_entry_safe (ring, next, &shard->awake_rings, awake_link) {
 		struct session *session = ring->session;
 
 		if (take_requests(ring))
@@ -282,7 +282,7 @@ void rings_turn(struct server *server)
 static void mark_dirty(struct ring *ring)
 {
 	if (ring->session->state != SESSION_CLOSING && !list_linked(&ring->dirty_link))
-		list_append(&ring->session->server->dirty_rings, &ring->dirty_link);
+		list_append(&ring->session->shard->dirty_rings, &ring->dirty_link);
 }
 
 bool ring_put(struct ring *ring, const struct queue_slot *response)
@@ -308,7 +308,7 @@ static void release_backlog(struct ring *ring, size_t size)
 
 	buffer_consume(&ring->backlog, size);
 	account_release(&session->account, session->user, RESOURCE_MEMORY, size);
-	session->server->room_made = true;
+	session->shard->room_made = true;
 }
 
 static void put_backlog(struct ring *ring)
@@ -339,11 +339,11 @@ static bool flush(struct ring *ring)
 	return !ring_has_backlog(ring);
 }
 
-void rings_flush(struct server *server)
+void rings_flush(struct shard *shard)
 {
 	struct ring *ring, *next;
 
-	list_for_each_entry_safe (ring, next, &server->dirty_rings, dirty_link)
+	list_for_each_entry_safe (ring, next, &shard->dirty_rings, dirty_link)
 		if (flush(ring))
 			list_remove(&ring->dirty_link);
 }

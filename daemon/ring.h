@@ -20,7 +20,7 @@
 #include "daemon/shared.h"
 #include "proto/queue.h"
 
-struct server;
+struct shard;
 struct session;
 
 /* What the client is given, in this order: the memory, what it writes, what it waits for. */
@@ -28,8 +28,8 @@ enum { RING_FD_MEMORY, RING_FD_DOORBELL, RING_FD_WAKE, RING_FD_COUNT };
 
 struct ring {
 	struct session *session;
-	struct list awake_link; /* of server->awake_rings, or unlinked: asleep */
-	struct list dirty_link; /* of server->dirty_rings: responses were put, or wait for room */
+	struct list awake_link; /* of shard->awake_rings, or unlinked: asleep */
+	struct list dirty_link; /* of shard->dirty_rings: responses were put, or wait for room */
 	struct shared memory;
 	struct queue requests;
 	struct queue responses;
@@ -72,10 +72,10 @@ bool ring_put(struct ring *ring, const struct queue_slot *response);
 /* ---- all rings ---- */
 
 /* Takes the next requests of each ring that is awake. */
-void rings_turn(struct server *server);
+void rings_turn(struct shard *shard);
 
 /* Tells the clients of what was put for them, where they sleep. */
-void rings_flush(struct server *server);
+void rings_flush(struct shard *shard);
 
 /* Puts all rings to sleep, so that the daemon may. False: there is a request. */
-bool rings_may_sleep(struct server *server);
+bool rings_may_sleep(struct shard *shard);

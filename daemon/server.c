@@ -2,8 +2,9 @@
 #include "daemon/server.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -11,20 +12,32 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/err.h"
+#include "base/log.h"
 #include "daemon/acceptor.h"
-#include "daemon/heavy.h"
 #include "daemon/notify.h"
-#include "daemon/operation.h"
-#include "daemon/ring.h"
-#include "daemon/session.h"
-#include "daemon/shots.h"
+#include "daemon/shard.h"
+#include "daemon/watchdog.h"
 
-/* Freed chunks beyond this are given back to the system when a session ends. */
-enum { IDLE_BYTES_MAX = 1024 * 1024, COMPLAINTS_PER_INTERVAL = 10 };
-#define COMPLAINTS_INTERVAL_NS (10 * NSEC_PER_SEC)
+static struct loop *first_loop(struct server *server)
+{
+	return &server->shards[0].loop;
+}
 
-/* ---- signals, timers ---- */
+/* Tells all shards that something has changed, this one too. */
+static void tell_all(struct server *server)
+{
+	for (unsigned i = 0; i < server->shard_count; i++)
+		mailbox_ring(&server->shards[i].mailbox, NEWS_STATE);
+}
+
+static void set_state(struct server *server, enum server_state state)
+{
+	assert(state > server_state(server));
+	atomic_store_explicit(&server->state, state, memory_order_release);
+	tell_all(server);
+}
+
+/* ---- signals ---- */
 
 static void await_signal(struct server *server)
 {
@@ -38,7 +51,7 @@ static void await_signal(struct server *server)
 
 	_Static_assert(sizeof(server->signal_buffer) >= sizeof(struct signalfd_siginfo),
 		"holds one signal");
-	loop_push(&server->loop, &server->signalled, &op);
+	loop_push(first_loop(server), &server->signalled, &op);
 }
 
 static void signalled(struct task *task, int64_t result)
@@ -58,25 +71,6 @@ static void signalled(struct task *task, int64_t result)
 		await_signal(server);
 }
 
-static void start_timer(struct server *server, struct task *task, uint64_t duration_ns)
-{
-	struct proactor_op op = {
-		.opcode = PROACTOR_TIMEOUT, .timeout = {.duration_ns = duration_ns}};
-
-	loop_push(&server->loop, task, &op);
-}
-
-/* The watchdog hears of us through the ring: a ring that is stuck gets us restarted. */
-static void watchdog(struct task *task, int64_t result)
-{
-	struct server *server = container_of(task, struct server, watchdog);
-
-	if (result == -ECANCELED)
-		return;
-	notify("WATCHDOG=1");
-	start_timer(server, &server->watchdog, server->watchdog_ns);
-}
-
 static int watch_signals(struct server *server)
 {
 	_cleanup_(fd_closep) int fd = -EBADF;
@@ -87,17 +81,115 @@ static int watch_signals(struct server *server)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
+	/* the threads of the other shards begin with the same mask */
+	r = pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (r != 0)
+		return -r;
 	fd = signalfd(-1, &set, SFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = proactor_attach(server->loop.proactor, fd, &server->signals);
+	r = proactor_attach(first_loop(server)->proactor, fd, &server->signals);
 	if (r < 0)
 		return r;
 	(void)TAKE_FD(fd);
 	await_signal(server);
 	return 0;
+}
+
+/* ---- threads ---- */
+
+/* What a thread is given, until it has said that it is there. */
+struct start {
+	struct shard *shard;
+	pthread_mutex_t lock;
+	pthread_cond_t told;
+	bool is_told;
+	int result;
+};
+
+static void tell(struct start *start, int result)
+{
+	(void)pthread_mutex_lock(&start->lock);
+	start->result = result;
+	start->is_told = true;
+	(void)pthread_cond_signal(&start->told);
+	(void)pthread_mutex_unlock(&start->lock);
+}
+
+static void fail(struct server *server, int failure)
+{
+	atomic_store_explicit(&server->failure, failure, memory_order_relaxed);
+	mailbox_ring(&server->shards[0].mailbox, NEWS_STATE);
+}
+
+/* A proactor that failed, or is not to be waited for, is left as it is: the process ends. */
+static void *run_thread(void *argument)
+{
+	struct start *start = argument;
+	struct shard *shard = start->shard;
+	struct server *server = shard->server;
+	struct proactor *proactor = NULL;
+	char name[16]; /* for those who look which is busy, proc(5) */
+	int r = proactor_new(&proactor, &server->options.proactor);
+
+	snprintf(name, sizeof(name), "shard %u", shard->index);
+	(void)pthread_setname_np(pthread_self(), name);
+	if (r >= 0)
+		r = shard_init(shard, server, shard->index, proactor);
+	tell(start, r);
+	if (r < 0) {
+		proactor_free(proactor);
+		return NULL;
+	}
+	r = shard_run(shard);
+	if (r < 0)
+		fail(server, r);
+	else if (shard->state == SERVER_ENDING)
+		proactor_free(proactor);
+	return NULL;
+}
+
+static int start_thread(struct server *server, unsigned index)
+{
+	struct start start = {
+		.shard = &server->shards[index],
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.told = PTHREAD_COND_INITIALIZER,
+	};
+	pthread_t thread;
+	int r;
+
+	start.shard->server = server;
+	start.shard->index = index;
+	r = pthread_create(&thread, NULL, run_thread, &start);
+	if (r != 0)
+		return -r;
+	(void)pthread_mutex_lock(&start.lock);
+	while (!start.is_told)
+		(void)pthread_cond_wait(&start.told, &start.lock);
+	(void)pthread_mutex_unlock(&start.lock);
+	if (start.result < 0)
+		(void)pthread_join(thread, NULL);
+	else
+		start.shard->thread = thread;
+	return start.result;
+}
+
+static int start_shards(struct server *server, struct proactor *proactor)
+{
+	int r;
+
+	server->shards = aligned_alloc(_Alignof(struct shard),
+		server->shard_count * sizeof(server->shards[0]));
+	if (!server->shards)
+		return -ENOMEM;
+	r = shard_init(&server->shards[0], server, 0, proactor);
+	if (r < 0)
+		return r;
+	r = watch_signals(server);
+	for (unsigned i = 1; i < server->shard_count && r >= 0; i++)
+		r = start_thread(server, i);
+	return r;
 }
 
 /* ---- beginning and end ---- */
@@ -109,216 +201,139 @@ int server_init(struct server *server, struct proactor *proactor,
 {
 	int r;
 
+	assert(options->shard_count >= 1 && options->shard_count <= SHARDS_MAX);
 	*server = (struct server){
-		.state = SERVER_SERVING,
-		.limits = options->limits,
+		.options = *options,
 		.uid = geteuid(),
-		.drain_ns = options->drain_ns,
+		.started_ns = clock_now_ns(),
+		.shard_count = options->shard_count,
+		.busy_count = options->shard_count,
+		.listener = -1,
 		.signals = -1,
 		.signalled = {.complete = signalled},
 		.draining = {.complete = drained},
-		.watchdog = {.complete = watchdog},
-		.watchdog_ns = notify_watchdog_ns() / 2,
-		.complaints = {.interval_ns = COMPLAINTS_INTERVAL_NS,
-			.burst = COMPLAINTS_PER_INTERVAL},
 	};
-	server->sessions = LIST_INIT(server->sessions);
-	server->users = LIST_INIT(server->users);
-	server->dirty = LIST_INIT(server->dirty);
-	server->stalled = LIST_INIT(server->stalled);
-	server->waiting = LIST_INIT(server->waiting);
-	server->heavy = LIST_INIT(server->heavy);
-	server->awake_rings = LIST_INIT(server->awake_rings);
-	server->dirty_rings = LIST_INIT(server->dirty_rings);
-	spin_init(&server->spin, options->spin_ns);
-	server->paused = LIST_INIT(server->paused);
-	loop_init(&server->loop, proactor);
-	server->stats.started_ns = server->loop.now_ns;
-	chunk_pool_init(&server->chunks);
-	slab_init(&server->operations, sizeof(struct operation));
+	quotas_init(&server->quotas, &server->options.limits, server->shard_count);
 	server->address.size = sizeof(server->address.storage);
 	if (getsockname(options->listen_fd, &server->address.any, &server->address.size) < 0)
 		return -errno;
+	r = start_shards(server, proactor);
+	if (r < 0)
+		return r;
 	r = proactor_attach(proactor, options->listen_fd, &server->listener);
 	if (r < 0)
 		return r;
-	r = watch_signals(server);
-	if (r < 0)
-		return r;
 	acceptor_start(server);
-	if (server->watchdog_ns > 0)
-		start_timer(server, &server->watchdog, server->watchdog_ns);
-	return 0;
+	return watchdog_new(&server->watchdog, &server->shards[0]);
 }
 
 void server_deinit(struct server *server)
 {
-	assert(list_empty(&server->sessions) && list_empty(&server->users) &&
-		list_empty(&server->paused));
-	buffer_deinit(&server->scratch);
-	slab_deinit(&server->operations);
-	chunk_pool_deinit(&server->chunks);
-}
-
-void server_forget_session(struct server *server)
-{
-	assert(server->session_count > 0);
-	server->session_count--;
-	server->stats.sessions_ended++;
-	server->room_made = true;
-	if (server->chunks.kept_bytes > IDLE_BYTES_MAX &&
-		server->chunks.kept_bytes > server->chunks.used_bytes) {
-		chunk_pool_trim(&server->chunks);
-		(void)malloc_trim(0);
-	}
+	for (unsigned i = 0; i < server->shard_count; i++)
+		shard_deinit(&server->shards[i]);
+	free(server->shards);
+	server->watchdog = watchdog_free(server->watchdog);
+	quotas_deinit(&server->quotas);
 }
 
 /* ---- shutting down ---- */
 
-static void for_each_session(struct server *server, void (*act)(struct session *session))
+static void start_draining(struct server *server)
 {
-	struct session *session, *next;
+	struct proactor_op op = {
+		.opcode = PROACTOR_TIMEOUT, .timeout = {.duration_ns = server->options.drain_ns}};
 
-	list_for_each_entry_safe (session, next, &server->sessions, link) {
-		act(session);
-		session_progress(session);
-	}
-}
-
-static void drain_session(struct session *session)
-{
-	session_drain(session);
-	/* one that was held back hears what it is still to hear */
-	inbox_resume(session);
-}
-
-static void stop(struct server *server)
-{
-	server->state = SERVER_STOPPING;
-	for_each_session(server, session_stop);
+	loop_push(first_loop(server), &server->draining, &op);
 }
 
 static void drained(struct task *task, int64_t result)
 {
 	struct server *server = container_of(task, struct server, draining);
 
-	if (result < 0 || server->state != SERVER_DRAINING)
+	if (result < 0 || server_state(server) != SERVER_DRAINING)
 		return;
 	log_notice("operations are still in flight after the time for draining: cancelling them");
-	stop(server);
+	set_state(server, SERVER_STOPPING);
 }
 
 void server_shut_down(struct server *server)
 {
-	switch (server->state) {
+	switch (server_state(server)) {
 	case SERVER_SERVING: break;
-	case SERVER_DRAINING: stop(server); return;
+	case SERVER_DRAINING: set_state(server, SERVER_STOPPING); return;
 	case SERVER_STOPPING:
 		log_error("operations that cannot be cancelled are in flight: giving up");
-		server->state = SERVER_ABANDONED;
+		set_state(server, SERVER_ABANDONED);
 		return;
+	case SERVER_ENDING:
 	case SERVER_ABANDONED: return;
 	}
-	log_info("shutting down: %llu sessions", (unsigned long long)server->session_count);
+	log_info("shutting down: %llu sessions",
+		(unsigned long long)atomic_load_explicit(&server->session_count,
+			memory_order_relaxed));
 	notify("STOPPING=1");
-	server->state = SERVER_DRAINING;
 	acceptor_stop(server);
-	start_timer(server, &server->draining, server->drain_ns);
-	for_each_session(server, drain_session);
+	start_draining(server);
+	set_state(server, SERVER_DRAINING);
 }
 
-/* ---- the loop ---- */
-
-static void try_stalled(struct server *server)
-{
-	struct list stalled, *link;
-
-	if (!server->room_made)
-		return;
-	server->room_made = false;
-	shots_resume(server);
-	list_steal(&stalled, &server->stalled);
-	while ((link = list_pop(&stalled))) {
-		struct session *session = list_entry(link, struct session, stalled_link);
-
-		if (session->ring)
-			ring_resume(session->ring);
-		inbox_resume(session);
-		session_progress(session);
-	}
-}
-
-static void go_on_waiting(struct server *server)
-{
-	struct list waiting, *link;
-
-	list_steal(&waiting, &server->waiting);
-	while ((link = list_pop(&waiting))) {
-		struct session *session = list_entry(link, struct session, turn_link);
-
-		inbox_resume(session);
-		session_progress(session);
-	}
-}
-
-static void flush_dirty(struct server *server)
-{
-	struct list *link;
-
-	while ((link = list_pop(&server->dirty)))
-		outbox_flush(list_entry(link, struct session, dirty_link));
-}
+/* ---- running ---- */
 
 static bool is_over(const struct server *server)
 {
-	return server->state != SERVER_SERVING && list_empty(&server->sessions) &&
-		server->listener < 0 && server->loop.closing_count == 0;
+	return server->listener < 0 &&
+		atomic_load_explicit(&server->busy_count, memory_order_acquire) == 0;
 }
 
-static int turn(struct server *server)
+/* What there is to end here for, though not all is over; 0. */
+static int hopeless(const struct server *server)
 {
-	bool may_block = list_empty(&server->waiting) && list_empty(&server->heavy) &&
-		!spin_continues(&server->spin, server->loop.now_ns) && rings_may_sleep(server);
-	int r = loop_turn(&server->loop, may_block);
+	if (server_state(server) == SERVER_ABANDONED)
+		return -ETIME;
+	return atomic_load_explicit(&server->failure, memory_order_relaxed);
+}
 
-	if (r < 0)
-		return r;
-	go_on_waiting(server);
-	try_stalled(server);
-	rings_turn(server);
-	heavy_turn(server);
-	flush_dirty(server);
-	rings_flush(server);
-	return 0;
+static bool has_own(const struct server *server)
+{
+	return server->signalled.pending || server->draining.pending ||
+		watchdog_is_pending(server->watchdog);
 }
 
 /* All sessions are gone: ends what the server itself has in flight. */
 static int finish(struct server *server)
 {
-	struct task *own[] = {&server->signalled, &server->draining, &server->watchdog};
-	bool pending = true;
+	struct shard *shard = &server->shards[0];
 	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-		loop_cancel(&server->loop, own[i]);
-	while (pending && r >= 0) {
-		pending = false;
-		for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-			pending = pending || own[i]->pending;
-		if (pending)
-			r = turn(server);
-	}
-	loop_close(&server->loop, server->signals);
-	while (server->loop.closing_count > 0 && r >= 0)
-		r = turn(server);
+	loop_cancel(&shard->loop, &server->signalled);
+	loop_cancel(&shard->loop, &server->draining);
+	watchdog_stop(server->watchdog);
+	while (has_own(server) && r >= 0)
+		r = shard_turn(shard);
+	loop_close(&shard->loop, server->signals);
+	while (shard->loop.closing_count > 0 && r >= 0)
+		r = shard_turn(shard);
 	return r;
+}
+
+static int join_threads(struct server *server)
+{
+	set_state(server, SERVER_ENDING);
+	for (unsigned i = 1; i < server->shard_count; i++)
+		(void)pthread_join(server->shards[i].thread, NULL);
+	return atomic_load_explicit(&server->failure, memory_order_relaxed);
 }
 
 int server_run(struct server *server)
 {
 	int r = 0;
 
-	while (!is_over(server) && r >= 0)
-		r = server->state == SERVER_ABANDONED ? -ETIME : turn(server);
+	while (!is_over(server) && r >= 0) {
+		r = hopeless(server);
+		if (r >= 0)
+			r = shard_turn(&server->shards[0]);
+	}
+	if (r >= 0)
+		r = join_threads(server);
 	return r < 0 ? r : finish(server);
 }

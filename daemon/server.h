@@ -1,109 +1,95 @@
 /*
- * The server: what all sessions share, and the one loop that everything happens in.
+ * The server: what all shards share (shard.h), and what one does for all.
  *
- * Each turn: wait for what has ended, call back, do the next few calls of each session that has
- * more, try again the clients that were held back if there is room now, and give every session that
- * has something to say one send. All that a turn starts,
- * for all clients, goes to the kernel in one system call, with the wait of the next turn.
+ *      shard 0 ──accept──▶ placed where the load is least ──mailbox──▶ shard i, for its life
+ *        │
+ *        └─ signals, watchdog, shutting down
+ *
+ * What is shared is constant while it serves, or an atomic, or a user's quota (user.h).
  */
 #pragma once
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
-#include "base/buffer.h"
-#include "base/log.h"
-#include "base/slab.h"
-#include "base/spin.h"
-#include "daemon/chunk.h"
 #include "daemon/loop.h"
-#include "daemon/stats.h"
-#include "proto/codec.h"
-#include "proto/limits.h"
+#include "daemon/user.h"
+
+/* Not more than bits in quotas.starving. */
+enum { SHARDS_MAX = 64 };
 
 enum server_state {
 	SERVER_SERVING,
 	SERVER_DRAINING,  /* no new sessions, no new calls; operations in flight may end */
 	SERVER_STOPPING,  /* everything is cancelled */
+	SERVER_ENDING,    /* all sessions are gone, and the threads may go */
 	SERVER_ABANDONED, /* the kernel does not let go, and somebody does not want to wait */
 };
 
 struct server_options {
-	int listen_fd; /* the server's from server_init() on */
+	int listen_fd;        /* the server's from server_init() on */
+	unsigned shard_count; /* threads, from 1 to SHARDS_MAX */
+	/* how the other shards make their proactors */
+	struct proactor_options proactor;
 	uint64_t drain_ns;
 	uint64_t spin_ns; /* how long to look at rings before sleeping; 0: not at all */
 	struct limits limits;
 };
 
 struct server {
-	enum server_state state;
-	struct loop loop;
-	struct limits limits;
-	struct stats stats;
+	struct server_options options;
 	uid_t uid; /* the daemon's own */
-	uint64_t drain_ns;
-
-	struct list sessions;
-	uint64_t session_count;
-	uint64_t last_session_id;
-	struct list users;
-	struct list dirty;       /* sessions with something to send */
-	struct list stalled;     /* sessions that are not read from until there is room */
-	struct list waiting;     /* sessions with calls that wait for their next turn */
-	struct list heavy;       /* sessions with operations that wait for a turn, see heavy.h */
-	uint64_t light_count;    /* operations of the others since then */
-	bool heavy_waited;       /* the last turn was theirs */
-	struct list paused;      /* operations whose next shot waits for room */
-	struct list awake_rings; /* that are looked at each turn */
-	struct list dirty_rings; /* whose clients may have to be woken */
-	struct spin spin;
-	bool room_made; /* something was released since the stalled ones were tried */
-
-	int64_t listener;                /* file; -1: closed */
+	uint64_t started_ns;
 	struct proactor_address address; /* of the listener */
+	struct shard *shards;
+	unsigned shard_count;
+	unsigned started_count; /* of them, with what is made for them */
+
+	_Atomic enum server_state state; /* changed by the first shard */
+	_Atomic unsigned busy_count;     /* shards that have sessions, or things to close, yet */
+	_Atomic int failure;             /* what broke the proactor of a shard, negative; 0 */
+	_Atomic uint64_t session_count;
+	_Atomic uint64_t last_session_id;
+	struct quotas quotas;
+
+	/* ---- of the first shard ---- */
+
+	int64_t listener; /* file; -1: closed */
 	struct task accepting;
 	struct task pausing; /* the timer after which accepting goes on */
 
 	int64_t signals; /* file of a signalfd; -1: none */
 	struct task signalled;
 	uint8_t signal_buffer[128];
-	struct task draining; /* the timer after which draining ends */
-	struct task watchdog;
-	uint64_t watchdog_ns; /* half of what systemd allows; 0: it does not ask */
-
-	struct chunk_pool chunks;
-	struct slab operations;
-	struct buffer scratch;      /* one message, while it is packed */
-	struct codec_scratch codec; /* what decoded parameters point to, until they are pushed */
-	struct log_limit complaints;
+	struct task draining;      /* the timer after which draining ends */
+	struct watchdog *watchdog; /* NULL: systemd does not ask */
 };
 
 /*
- * Takes over @options->listen_fd and starts to listen. The proactor is the caller's and must live
- * longer.
+ * Takes over @options->listen_fd, starts the threads of all shards but the first, and listens.
+ * @proactor is that of the first, and of this thread; it is the caller's and must live longer.
+ * On failure the process has to end: threads may be there.
  */
 int server_init(struct server *server, struct proactor *proactor,
 	const struct server_options *options);
 
-/* After server_run() only. */
+/* After server_run() has ended well. */
 void server_deinit(struct server *server);
 
-/* Serves until SIGTERM or SIGINT, and then until all has ended. 0, or what broke the proactor. */
+/*
+ * Serves until SIGTERM or SIGINT, and then until all has ended, threads included. 0, or what broke
+ * a proactor.
+ */
 int server_run(struct server *server);
 
 /*
  * Begins to shut down; called again, does not wait for operations any longer; and again, not even
- * for the kernel: server_run() then fails with -ETIME.
+ * for the kernel: server_run() then fails with -ETIME. On the first shard's thread.
  */
 void server_shut_down(struct server *server);
 
-/*
- * Whether what a client shared with us is to be taken from it when its session ends. Not where the
- * daemon itself ends: then the program has the last answers there, and its data.
- */
-static inline bool server_takes_back(const struct server *server)
+static inline enum server_state server_state(const struct server *server)
 {
-	return server->state == SERVER_SERVING;
+	return atomic_load_explicit(&server->state, memory_order_acquire);
 }
-
-/* A session is gone. */
-void server_forget_session(struct server *server);

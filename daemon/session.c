@@ -25,18 +25,22 @@ static void set_state(struct session *session, enum session_state state)
 
 /* ---- beginning ---- */
 
-static void init(struct session *session, struct server *server, const struct ucred *peer,
+static void init(struct session *session, struct shard *shard, const struct ucred *peer,
 	struct user *user)
 {
+	struct server *server = shard->server;
+
 	*session = (struct session){
-		.server = server,
+		.shard = shard,
 		.state = SESSION_OPEN,
-		.id = ++server->last_session_id,
-		.opened_ns = server->loop.now_ns,
+		.id = 1 +
+			atomic_fetch_add_explicit(&server->last_session_id, 1,
+				memory_order_relaxed),
+		.opened_ns = shard->loop.now_ns,
 		.pid = peer->pid,
 		.uid = peer->uid,
 		.gid = peer->gid,
-		.spins = server->spin.window_ns > 0 && spin_pays(peer->pid),
+		.spins = shard->spin.window_ns > 0 && spin_pays(peer->pid),
 		/* the overflow uid may be anybody's, from another user namespace */
 		.trusted = peer->uid == server->uid && peer->uid != OVERFLOW_UID,
 		.user = user,
@@ -47,35 +51,38 @@ static void init(struct session *session, struct server *server, const struct uc
 	memories_init(&session->memories);
 	inbox_init(&session->inbox);
 	outbox_init(&session->outbox);
-	list_append(&server->sessions, &session->link);
-	server->session_count++;
+	list_append(&shard->sessions, &session->link);
+	shard->session_count++;
 }
 
-/* Refuses a client for which there is no room. */
-static void check_room(struct session *session)
+/* Refuses a client for which there is no room; of its user there are @user_count. */
+static void check_room(struct session *session, uint64_t user_count)
 {
-	const struct limits *limits = &session->server->limits;
+	const struct limits *limits = &session->shard->limits;
 	uint64_t max = limits->value[LIMIT_SESSIONS], user_max = limits->value[LIMIT_USER_SESSIONS];
+	/* counted until shard_forget_session(), so that of two that come at once one is too many */
+	uint64_t count = 1 +
+		atomic_fetch_add_explicit(&session->shard->server->session_count, 1,
+			memory_order_relaxed);
 	struct rpc_error error = {0};
 
-	if (session->server->session_count > max)
-		rpc_error_set_limit(&error, EUSERS, LIMIT_SESSIONS, max,
-			session->server->session_count);
-	else if (session->user->session_count > user_max)
-		rpc_error_set_limit(&error, EUSERS, LIMIT_USER_SESSIONS, user_max,
-			session->user->session_count);
+	if (count > max)
+		rpc_error_set_limit(&error, EUSERS, LIMIT_SESSIONS, max, count);
+	else if (user_count > user_max)
+		rpc_error_set_limit(&error, EUSERS, LIMIT_USER_SESSIONS, user_max, user_count);
 	if (error.code == 0)
 		return;
-	session->server->stats.sessions_refused++;
+	session->shard->stats.sessions_refused++;
 	session_fail(session, &error);
 }
 
-int session_new(struct server *server, int fd)
+int session_new(struct shard *shard, int fd)
 {
 	_cleanup_(fd_closep) int owned_fd = fd;
 	_cleanup_(freep) struct session *session = calloc(1, sizeof(*session));
 	socklen_t size = sizeof(struct ucred);
 	struct ucred peer;
+	uint64_t user_count;
 	struct user *user;
 	int64_t file;
 	int r;
@@ -84,21 +91,21 @@ int session_new(struct server *server, int fd)
 		return -ENOMEM;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return -errno;
-	r = proactor_attach(server->loop.proactor, fd, &file);
+	r = proactor_attach(shard->loop.proactor, fd, &file);
 	if (r < 0)
 		return r;
 	(void)TAKE_FD(owned_fd);
-	user = user_enter(&server->users, peer.uid);
+	user = user_enter(&shard->users, peer.uid, &user_count);
 	if (!user) {
-		loop_close(&server->loop, file);
+		loop_close(&shard->loop, file);
 		return -ENOMEM;
 	}
-	init(session, server, &peer, user);
+	init(session, shard, &peer, user);
 	session->socket = file;
-	server->stats.sessions_accepted++;
+	shard->stats.sessions_accepted++;
 	log_debug("session %" PRIu64 ": pid %d uid %u", session->id, (int)session->pid,
 		(unsigned)session->uid);
-	check_room(session);
+	check_room(session, user_count);
 	inbox_resume(session);
 	session_progress(TAKE_PTR(session));
 	return 0;
@@ -110,17 +117,21 @@ void session_stall(struct session *session)
 {
 	if (list_linked(&session->stalled_link))
 		return;
-	session->server->stats.stalls++;
-	list_append(&session->server->stalled, &session->stalled_link);
+	session->shard->stats.stalls++;
+	list_append(&session->shard->stalled, &session->stalled_link);
 	inbox_watch(session);
 }
 
 bool session_has_memory(const struct session *session)
 {
-	const struct limits *limits = &session->server->limits;
+	return account_has_room(&session->account, session->user, &session->shard->limits,
+		RESOURCE_MEMORY);
+}
 
-	return session->account.used[RESOURCE_MEMORY] < limits->value[LIMIT_MEMORY] &&
-		session->user->account.used[RESOURCE_MEMORY] < limits->value[LIMIT_USER_MEMORY];
+bool session_has_operations(const struct session *session)
+{
+	return account_has_room(&session->account, session->user, &session->shard->limits,
+		RESOURCE_OPERATIONS);
 }
 
 struct chunk *session_take_chunk(struct session *session, size_t size,
@@ -130,10 +141,10 @@ struct chunk *session_take_chunk(struct session *session, size_t size,
 	struct chunk *chunk;
 
 	*ret_shortage = (struct shortage){0};
-	if (!account_charge(&session->account, session->user, &session->server->limits,
+	if (!account_charge(&session->account, session->user, &session->shard->limits,
 		    RESOURCE_MEMORY, footprint, ret_shortage))
 		return NULL;
-	chunk = chunk_new(&session->server->chunks, size);
+	chunk = chunk_new(&session->shard->chunks, size);
 	if (!chunk)
 		account_release(&session->account, session->user, RESOURCE_MEMORY, footprint);
 	return chunk;
@@ -158,9 +169,9 @@ struct chunk *session_give_chunk(struct session *session, struct chunk *chunk)
 	if (chunk) {
 		session_give_fds(session, chunk);
 		account_release(&session->account, session->user, RESOURCE_MEMORY, chunk->capacity);
-		session->server->room_made = true;
+		session->shard->room_made = true;
 	}
-	return chunk_free(&session->server->chunks, chunk);
+	return chunk_free(&session->shard->chunks, chunk);
 }
 
 /* ---- ending ---- */
@@ -196,12 +207,12 @@ void session_stop(struct session *session)
 
 void session_fail(struct session *session, const struct rpc_error *error)
 {
-	struct buffer *scratch = &session->server->scratch;
+	struct buffer *scratch = &session->shard->scratch;
 	struct pack pack = pack_into(scratch);
 
 	if (session->state == SESSION_CLOSING || session->outbox.hurry)
 		return;
-	if (log_limit_allows(&session->server->complaints))
+	if (log_limit_allows(&session->shard->complaints))
 		log_warning("session %" PRIu64 " (pid %d, uid %u): %s", session->id,
 			(int)session->pid, (unsigned)session->uid, error->message);
 	buffer_clear(scratch);
@@ -242,7 +253,7 @@ static void close_files(struct session *session)
 		loop_close(session_loop(session), file->file);
 		files_remove(file);
 		account_release(&session->account, session->user, RESOURCE_FILES, 1);
-		session->server->stats.files_closed++;
+		session->shard->stats.files_closed++;
 	}
 }
 
@@ -257,7 +268,7 @@ static void free_ring(struct session *session)
 
 static void free_session(struct session *session)
 {
-	struct server *server = session->server;
+	struct shard *shard = session->shard;
 
 	assert(!list_linked(&session->dirty_link) && !list_linked(&session->stalled_link) &&
 		!list_linked(&session->turn_link));
@@ -265,14 +276,14 @@ static void free_session(struct session *session)
 	free_ring(session);
 	memories_deinit(session);
 	close_files(session);
-	loop_close(&server->loop, session->socket);
+	loop_close(&shard->loop, session->socket);
 	inbox_deinit(session);
 	files_deinit(&session->files);
 	map_deinit(&session->operations_by_msgid);
 	user_leave(session->user);
 	list_remove(&session->link);
 	free(session);
-	server_forget_session(server);
+	shard_forget_session(shard);
 }
 
 /*
@@ -286,7 +297,7 @@ static bool has_answers(const struct session *session)
 
 void session_progress(struct session *session)
 {
-	if (session->memories.making_count > 0)
+	if (session->survey || session->memories.making_count > 0)
 		return;
 	if (session->state == SESSION_DRAINING && list_empty(&session->operations) &&
 		!has_answers(session))

@@ -22,18 +22,18 @@
 #include "daemon/memory.h"
 #include "daemon/outbox.h"
 #include "daemon/ring.h"
-#include "daemon/server.h"
+#include "daemon/shard.h"
 #include "proto/rpc.h"
 
 enum session_state { SESSION_OPEN, SESSION_DRAINING, SESSION_CLOSING };
 
 struct session {
-	struct server *server;
-	struct list link;         /* of server->sessions */
-	struct list dirty_link;   /* of server->dirty, or unlinked */
-	struct list stalled_link; /* of server->stalled, or unlinked */
-	struct list turn_link;    /* of server->waiting, or unlinked */
-	struct list heavy_link;   /* of server->heavy, exactly while @heavy has some */
+	struct shard *shard;
+	struct list link;         /* of shard->sessions */
+	struct list dirty_link;   /* of shard->dirty, or unlinked */
+	struct list stalled_link; /* of shard->stalled, or unlinked */
+	struct list turn_link;    /* of shard->waiting, or unlinked */
+	struct list heavy_link;   /* of shard->heavy, exactly while @heavy has some */
 	enum session_state state;
 	uint64_t id;
 	uint64_t opened_ns;
@@ -55,16 +55,17 @@ struct session {
 	struct outbox outbox;
 	struct ring *ring; /* NULL: it has none */
 	struct memories memories;
+	struct survey *survey; /* NULL, or a report that the shards are asked for */
 
 	uint64_t submitted;
 	uint64_t completed;
 };
 
 /*
- * Makes a session of the connected socket @fd, which is its own from then on, also on failure.
- * -ENOMEM, -EPERM.
+ * Makes a session on @shard of the connected socket @fd, which is its own from then on, also on
+ * failure. -ENOMEM, -EPERM.
  */
-int session_new(struct server *server, int fd);
+int session_new(struct shard *shard, int fd);
 
 /* The client is gone, or is to be: cancels everything, sends nothing more. May be repeated. */
 void session_close(struct session *session);
@@ -114,14 +115,17 @@ void session_give_fds(struct session *session, struct chunk *chunk);
 /* Whether the answers that the client has not read yet leave room for more. */
 bool session_has_memory(const struct session *session);
 
+/* Whether one more operation may be in flight. */
+bool session_has_operations(const struct session *session);
+
 /* It has asked for something: more may come soon. */
 static inline void session_spins(struct session *session)
 {
 	if (session->spins)
-		spin_found(&session->server->spin, session->server->loop.now_ns);
+		spin_found(&session->shard->spin, session->shard->loop.now_ns);
 }
 
 static inline struct loop *session_loop(struct session *session)
 {
-	return &session->server->loop;
+	return &session->shard->loop;
 }

@@ -13,7 +13,7 @@
  */
 static bool has_memory(const struct session *session, size_t size)
 {
-	uint64_t max = session->server->limits.value[LIMIT_MEMORY] / 2;
+	uint64_t max = session->shard->limits.value[LIMIT_MEMORY] / 2;
 
 	return session->outbox.capacity == 0 || session->outbox.capacity + size <= max;
 }
@@ -30,7 +30,7 @@ static bool prepare(struct operation *operation)
 	if (operation->op.opcode == PROACTOR_ACCEPT) {
 		if (!operation->file_charged)
 			operation->file_charged = account_charge(&session->account, session->user,
-				&session->server->limits, RESOURCE_FILES, 1, &shortage);
+				&session->shard->limits, RESOURCE_FILES, 1, &shortage);
 		return operation->file_charged;
 	}
 	operation->chunk = session_take_chunk(session, size, &shortage);
@@ -46,8 +46,8 @@ static void pause_shots(struct operation *operation)
 {
 	if (list_linked(&operation->paused_link))
 		return;
-	operation->session->server->stats.shots_paused++;
-	list_append(&operation->session->server->paused, &operation->paused_link);
+	operation->session->shard->stats.shots_paused++;
+	list_append(&operation->session->shard->paused, &operation->paused_link);
 }
 
 static void push_again(struct operation *operation)
@@ -109,12 +109,12 @@ bool shots_take(struct operation *operation, int64_t *result)
 	return true;
 }
 
-void shots_resume(struct server *server)
+void shots_resume(struct shard *shard)
 {
 	struct list paused, *link;
 
 	/* what finds no room is paused again */
-	list_steal(&paused, &server->paused);
+	list_steal(&paused, &shard->paused);
 	while ((link = list_pop(&paused))) {
 		struct operation *operation = list_entry(link, struct operation, paused_link);
 

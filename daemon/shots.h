@@ -8,7 +8,7 @@
  * own goes on, and what it reports while there is no room is collected to one report.
  *
  *      push ──▶ in flight ──shot──▶ room? ──yes──▶ push
- *                   │                 └─no──▶ server->paused ──room was made──▶ push
+ *                   │                 └─no──▶ shard->paused ──room was made──▶ push
  *                   └──error, end──▶ response
  *
  * What was not read may take half of the session's memory, so that calls, `cancel` among them, are
@@ -27,7 +27,7 @@
 bool shots_take(struct operation *operation, int64_t *result);
 
 /* Room was made: goes on with the shots that were held back. */
-void shots_resume(struct server *server);
+void shots_resume(struct shard *shard);
 
 /* Asks @operation, which is held back, to end. False: it is not. */
 bool shots_cancel(struct operation *operation);

@@ -1,6 +1,7 @@
 /*
- * What the daemon has done. Counters only grow; what is in use now is derived or read where it is
- * kept, so that the sums always hold: submitted = completed + cancelled + in flight.
+ * What a shard has done. Counters only grow; what is in use now is derived or read where it is
+ * kept, so that the sums always hold: submitted = completed + cancelled + in flight. All are
+ * numbers of 64 bits, so that those of several shards can be added as an array.
  */
 #pragma once
 
@@ -8,7 +9,6 @@
 #include "proto/method.h"
 
 struct stats {
-	uint64_t started_ns;
 	uint64_t sessions_accepted;
 	uint64_t sessions_refused; /* over a limit */
 	uint64_t sessions_ended;

@@ -14,7 +14,7 @@
 -include tests/golden/golden.mk
 
 # the daemon's can be left out for one reason only, and then loudly
-CONFORMANCE_DRIVERS := io_uring epoll denied $(if $(wildcard daemon/main.c),daemon daemon-on-epoll daemon-by-socket daemon-without-spin)
+CONFORMANCE_DRIVERS := io_uring epoll denied $(if $(wildcard daemon/main.c),daemon daemon-on-epoll daemon-by-socket daemon-without-spin daemon-of-threads)
 SECONDS ?= 60
 
 T_DIR := $(B)/tests
@@ -124,7 +124,7 @@ $(addprefix run-conformance-,$(CONFORMANCE_DRIVERS)): run-conformance-%: $(confo
 	@$(call run_test,conformance-$*) $< $* $(B)/proactord
 
 ifneq ($(wildcard daemon/main.c),)
-run-conformance-daemon: $(B)/proactord
+$(addprefix run-conformance-,$(filter daemon%,$(CONFORMANCE_DRIVERS))): $(B)/proactord
 else
 conformance: daemon-is-missing
 daemon-is-missing:

@@ -16,6 +16,16 @@ static void print_text(const json_t *info, const char *key, const char *title)
 		printf("%-*s %s\n", NAME_WIDTH, title, text);
 }
 
+/* An older daemon does not tell all of them. */
+static void print_number(const json_t *info, const char *key, const char *title)
+{
+	const json_t *number = json_object_get(info, key);
+
+	if (json_is_integer(number))
+		printf("%-*s %" JSON_INTEGER_FORMAT "\n", NAME_WIDTH, title,
+			json_integer_value(number));
+}
+
 static void print_features(const json_t *features)
 {
 	const json_t *feature;
@@ -58,10 +68,10 @@ static void print(const struct cli *cli, const json_t *info)
 {
 	print_text(info, "server", "server");
 	printf("%-*s %s\n", NAME_WIDTH, "socket", cli->socket);
-	printf("%-*s %" JSON_INTEGER_FORMAT "\n", NAME_WIDTH, "protocol",
-		json_integer_value(json_object_get(info, "version")));
+	print_number(info, "version", "protocol");
 	print_text(info, "driver", "driver");
 	print_text(info, "driver_reason", "because");
+	print_number(info, "threads", "threads");
 	print_features(json_object_get(info, "features"));
 	print_limits(json_object_get(info, "limits"));
 }

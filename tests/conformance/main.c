@@ -38,6 +38,8 @@ static const struct engine engines[] = {
 		.never_spins = true,
 		.only = " files streams call cancel deadlines poll notify push model ",
 		.start = daemon_start, .stop = daemon_stop},
+	{"daemon-of-threads", PROACTOR_DRIVER_REMOTE, "unix:", .is_threaded = true,
+		.start = daemon_start, .stop = daemon_stop},
 	{"denied", PROACTOR_DRIVER_AUTO, "epoll", .in_process = true, .denied = true,
 		.start = deny},
 };
@@ -67,6 +69,7 @@ static bool start_daemon(const char *program, const char *driver)
 	if (daemon_pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl(program, "proactord", "--socket", engine_socket, "--driver", driver,
+			"--threads", engine->is_threaded ? "4" : "1",
 			engine->never_spins ? "--spin-us=0" : NULL, (char *)NULL);
 		perror(program);
 		_exit(127);

@@ -19,8 +19,16 @@ $(e2e_programs): %: %.o $(B)/libproactor-client.a $(B)/libproactor.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,-u,remote_new -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(call pkg_libs,liburing $(msgpack_package))
 
-.PHONY: e2e $(addprefix run-e2e-,$(e2e_suites) $(e2e_scripts))
-e2e: $(addprefix run-e2e-,$(e2e_suites) $(e2e_scripts))
+# also run with daemons of several threads: what they tell and how they end is to be the same
+E2E_THREADED := crowd limits life pressure stock systemd
+e2e_threaded := $(addsuffix -threaded,$(E2E_THREADED))
+
+.PHONY: e2e $(addprefix run-e2e-,$(e2e_suites) $(e2e_scripts) $(e2e_threaded))
+e2e: $(addprefix run-e2e-,$(e2e_suites) $(e2e_scripts) $(e2e_threaded))
+
+$(addprefix run-e2e-,$(e2e_threaded)): run-e2e-%-threaded: $(B)/proactord
+	@tests/run $(RESULTS) e2e-$*-threaded env $(e2e_environment) E2E_OPTIONS="--threads 4" \
+		$(PYTHON) -B tests/e2e/test_$*.py $(B)
 
 $(addprefix run-e2e-,$(e2e_suites)): run-e2e-%: $(B)/proactord $(e2e_programs)
 	@tests/run $(RESULTS) e2e-$* env $(e2e_environment) $(PYTHON) -B tests/e2e/test_$*.py $(B)

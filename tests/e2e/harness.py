@@ -29,6 +29,7 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 PROACTORD = os.path.join(BUILD, "proactord")
 SANITIZED = os.path.basename(BUILD) in ("asan", "tsan")
 FACTOR = float(os.environ.get("E2E_FACTOR", "4" if SANITIZED else "1"))
+OPTIONS = os.environ.get("E2E_OPTIONS", "").split()  # of every daemon, before those of the test
 TEST_SECONDS = 60
 MIB = 1024 * 1024
 COMPLAINTS = re.compile(r"Sanitizer|runtime error|Assertion|^==\d+==", re.M)
@@ -83,6 +84,15 @@ def expect_error(code, *words, call):
     raise AssertionError(f"no error, but {result!r}")
 
 
+def check_sums(stats):
+    """What `stats` tells adds up, whatever is going on."""
+    for numbers, total in ((stats["operations"], "submitted"), (stats["proactor"], "pushed")):
+        assert numbers[total] == numbers["completed"] + numbers["cancelled"] + numbers["in_flight"], numbers
+    sessions, files = stats["sessions"], stats["files"]
+    assert sessions["accepted"] == sessions["ended"] + sessions["open"], sessions
+    assert files["opened"] == files["closed"] + files["open"], files
+
+
 class Daemon:
     """A proactord of one test. The directory `files` is for what the test itself makes."""
 
@@ -93,7 +103,7 @@ class Daemon:
         os.chmod(self.files, 0o755)
         self.path = os.path.join(self.directory, "socket")
         self.log_file = tempfile.TemporaryFile()
-        self.arguments = list(arguments)
+        self.arguments = OPTIONS + list(arguments)
         self.environment = {**os.environ, **(environment or {})}
         # what AddressSanitizer keeps of freed memory is not the daemon's growth; enough is kept to catch a use of it
         self.environment["ASAN_OPTIONS"] = "quarantine_size_mb=8:" + os.environ.get("ASAN_OPTIONS", "")
@@ -202,6 +212,27 @@ class Daemon:
                 print(f"    the daemon said:\n{self.log()}", file=sys.stderr)
         finally:
             self.remove()
+
+
+class Notified:
+    """The other end of NOTIFY_SOCKET."""
+
+    def __init__(self, abstract):
+        self.directory = tempfile.mkdtemp(prefix="proactord-e2e-notify-")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.name = f"@proactord-e2e-{os.getpid()}" if abstract else os.path.join(self.directory, "notify")
+        self.socket.bind("\0" + self.name[1:] if abstract else self.name)
+        self.socket.settimeout(10 * FACTOR)
+
+    def next(self):
+        return self.socket.recv(4096).decode().splitlines()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+        shutil.rmtree(self.directory)
 
 
 def run_proactord(*arguments, environment=None):

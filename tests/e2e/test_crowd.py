@@ -10,7 +10,7 @@ import traceback
 
 import msgpack
 
-from harness import FACTOR, MIB, SANITIZED, Daemon, run, test, until
+from harness import FACTOR, MIB, SANITIZED, Daemon, check_sums, run, test, until
 from client import Client
 
 CLIENTS = 64
@@ -118,14 +118,6 @@ def settled(daemon, client):
     while before != (before := in_use(daemon, client)):
         time.sleep(0.05)
     return before
-
-
-def check_sums(stats):
-    for numbers, total in ((stats["operations"], "submitted"), (stats["proactor"], "pushed")):
-        assert numbers[total] == numbers["completed"] + numbers["cancelled"] + numbers["in_flight"], numbers
-    sessions, files = stats["sessions"], stats["files"]
-    assert sessions["accepted"] == sessions["ended"] + sessions["open"], sessions
-    assert files["opened"] == files["closed"] + files["open"], files
 
 
 def one_round(daemon, watcher, content_path, baseline, last_words=b""):

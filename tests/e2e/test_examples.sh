@@ -50,6 +50,7 @@ builds() {
 }
 
 echo_on() {
+	rm -f "$dir/port" # or the one before is taken for this one's
 	mkfifo "$dir/stdin"
 	LD_LIBRARY_PATH=$dir/usr/lib "$dir/echo" "$1" <"$dir/stdin" >"$dir/port" &
 	pid=$!

@@ -107,7 +107,7 @@ def wrong_options_end_with_a_helpful_line():
             (["--limit", "frame_size=99999999999999999999"], "from 4096 to"), (["--limit", "files="], "from 1 to"),
             (["--socket-mode", "999"], "octal"), (["--socket-mode", "07777"], "octal"),
             (["--socket-group", "no such group"], "group"), (["--driver", "epoll2"], "io_uring"),
-            (["--drain", "1.5"], "seconds"),
+            (["--drain", "1.5"], "seconds"), (["--threads", "0"], "from 1 to 64"),
             (["--drain", "-1"], "seconds"), (["--log-level", "loud"], "debug"), (["--frobnicate"], "frobnicate"),
             (["--socket"], "argument"), (["surplus"], "surplus")):
         status, out, err = run_proactord(*arguments)

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import FACTOR, PROACTORD, SOURCE, Daemon, Skip, run, test, until
+from harness import FACTOR, PROACTORD, SOURCE, Daemon, Notified, Skip, run, test, until
 
 ACTIVATE = shutil.which("systemd-socket-activate")
 ANALYZE = shutil.which("systemd-analyze")
@@ -77,27 +77,6 @@ def a_passed_descriptor_of_a_wrong_kind_is_refused():
 
 
 # ---- notifications ----
-
-
-class Notified:
-    """The other end of NOTIFY_SOCKET."""
-
-    def __init__(self, abstract):
-        self.directory = tempfile.mkdtemp(prefix="proactord-e2e-notify-")
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.name = f"@proactord-e2e-{os.getpid()}" if abstract else os.path.join(self.directory, "notify")
-        self.socket.bind("\0" + self.name[1:] if abstract else self.name)
-        self.socket.settimeout(10 * FACTOR)
-
-    def next(self):
-        return self.socket.recv(4096).decode().splitlines()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-        shutil.rmtree(self.directory)
 
 
 @test

@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/server.h"
+#include "daemon/shard.h"
 
 enum { PATIENCE_MS = 5000 };
 
@@ -43,7 +43,7 @@ static void *serve(void *ready)
 {
 	struct proactor_options options = {
 		.size = sizeof(options), .driver = PROACTOR_DRIVER_IO_URING};
-	struct server_options settings = {.listen_fd = listen_fd, .drain_ns = 0};
+	struct server_options settings = {.listen_fd = listen_fd, .shard_count = 1};
 	struct proactor *proactor;
 	bool confined = confine();
 	int r;
@@ -196,27 +196,28 @@ ssize_t fuzz_server_send_descriptors(int fd, const uint8_t *bytes, size_t size)
 
 /* ---- what must be true when a session is over ---- */
 
-static bool is_over(void)
+static bool is_over(const struct shard *shard)
 {
-	return __atomic_load_n(&server.stats.sessions_ended, __ATOMIC_ACQUIRE) == session_count &&
-		__atomic_load_n(&server.loop.closing_count, __ATOMIC_ACQUIRE) == 0;
+	return __atomic_load_n(&shard->stats.sessions_ended, __ATOMIC_ACQUIRE) == session_count &&
+		__atomic_load_n(&shard->loop.closing_count, __ATOMIC_ACQUIRE) == 0;
 }
 
 void fuzz_server_check_nothing_is_left(void)
 {
 	uint64_t deadline_ns = clock_now_ns() + PATIENCE_MS * NSEC_PER_MSEC;
-	struct stats *stats = &server.stats;
+	struct shard *shard = &server.shards[0];
+	struct stats *stats = &shard->stats;
 
-	while (!is_over()) {
+	while (!is_over(shard)) {
 		assert(clock_now_ns() < deadline_ns && "the session does not end");
 		usleep(20);
 	}
-	assert(server.session_count == 0 && list_empty(&server.sessions) &&
-		list_empty(&server.users));
-	assert(server.operations.used_count == 0 && server.chunks.used_bytes == 0);
-	assert(list_empty(&server.dirty) && list_empty(&server.stalled) &&
-		list_empty(&server.paused) && list_empty(&server.heavy));
-	assert(list_empty(&server.awake_rings) && list_empty(&server.dirty_rings));
+	assert(shard->session_count == 0 && list_empty(&shard->sessions) &&
+		list_empty(&shard->users.all));
+	assert(shard->operations.used_count == 0 && shard->chunks.used_bytes == 0);
+	assert(list_empty(&shard->dirty) && list_empty(&shard->stalled) &&
+		list_empty(&shard->paused) && list_empty(&shard->heavy));
+	assert(list_empty(&shard->awake_rings) && list_empty(&shard->dirty_rings));
 	assert(stats->operations_submitted ==
 		stats->operations_completed + stats->operations_cancelled);
 	assert(stats->files_opened == stats->files_closed);

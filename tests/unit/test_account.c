@@ -3,8 +3,10 @@
 
 #include "daemon/account.h"
 
-static struct list users;
+static struct quotas quotas;
+static struct users users;
 static struct limits limits;
+static uint64_t count;
 static struct account first, second;
 
 /* Two sessions of one user, who may have 3 files each and 4 together. */
@@ -12,13 +14,15 @@ static struct user *set_up(void)
 {
 	struct user *user;
 
-	users = LIST_INIT(users);
 	first = second = (struct account){0};
 	limits_init(&limits);
 	limits.value[LIMIT_FILES] = 3;
 	limits.value[LIMIT_USER_FILES] = 4;
-	user = user_enter(&users, 1000);
-	ck_assert_ptr_eq(user_enter(&users, 1000), user);
+	quotas_init(&quotas, &limits, 1);
+	users_init(&users, &quotas);
+	user = user_enter(&users, 1000, &count);
+	ck_assert_ptr_eq(user_enter(&users, 1000, &count), user);
+	ck_assert_uint_eq(count, 2);
 	return user;
 }
 
@@ -26,7 +30,8 @@ static void tear_down(struct user *user)
 {
 	user_leave(user);
 	user_leave(user);
-	ck_assert(list_empty(&users));
+	ck_assert(list_empty(&users.all));
+	quotas_deinit(&quotas);
 }
 
 START_TEST(charge_is_allowed_up_to_the_limit_of_the_session)
@@ -41,7 +46,7 @@ START_TEST(charge_is_allowed_up_to_the_limit_of_the_session)
 	ck_assert_uint_eq(shortage.max, 3);
 	ck_assert_uint_eq(shortage.wanted, 4);
 	ck_assert_uint_eq(first.used[RESOURCE_FILES], 3);
-	ck_assert_uint_eq(user->account.used[RESOURCE_FILES], 3);
+	ck_assert_uint_eq(user_total(user, RESOURCE_FILES), 3);
 	account_release(&first, user, RESOURCE_FILES, 3);
 	tear_down(user);
 }
@@ -58,7 +63,7 @@ START_TEST(charge_is_allowed_up_to_the_limit_of_the_user)
 	ck_assert_uint_eq(shortage.max, 4);
 	ck_assert_uint_eq(shortage.wanted, 5);
 	ck_assert_uint_eq(second.used[RESOURCE_FILES], 0);
-	ck_assert_uint_eq(user->account.used[RESOURCE_FILES], 3);
+	ck_assert_uint_eq(user_total(user, RESOURCE_FILES), 3);
 	ck_assert(account_charge(&second, user, &limits, RESOURCE_FILES, 1, &shortage));
 	account_release(&first, user, RESOURCE_FILES, 3);
 	ck_assert(account_charge(&second, user, &limits, RESOURCE_FILES, 2, &shortage));
@@ -69,7 +74,7 @@ END_TEST
 
 START_TEST(resources_and_users_do_not_pay_for_each_other)
 {
-	struct user *user = set_up(), *other = user_enter(&users, 1001);
+	struct user *user = set_up(), *other = user_enter(&users, 1001, &count);
 	struct shortage shortage;
 
 	ck_assert_ptr_ne(other, user);

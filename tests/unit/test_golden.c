@@ -287,9 +287,9 @@ static void pack_row(struct pack *pack, const struct row *row)
 
 /* A server that has done nothing, on a proactor that is only a name. */
 static struct proactor proactor = {.name = "io_uring"};
-static struct server server;
+static struct server server = {.shard_count = 1};
+static struct shard shard = {.server = &server};
 static struct session session;
-static struct user user = {.uid = 1000};
 
 static void pack_request(struct pack *pack, const char *method)
 {
@@ -307,7 +307,7 @@ static void hello_request(struct pack *pack)
 static void hello_response(struct pack *pack)
 {
 	rpc_pack_success(pack, 12);
-	report_hello(pack, &server);
+	report_hello(pack, &shard);
 }
 
 static void describe_request(struct pack *pack)
@@ -318,7 +318,7 @@ static void describe_request(struct pack *pack)
 static void describe_response(struct pack *pack)
 {
 	rpc_pack_success(pack, 12);
-	method_pack_describe(pack, &server.limits);
+	method_pack_describe(pack, &shard.limits);
 }
 
 static void ping_request(struct pack *pack)
@@ -408,8 +408,11 @@ static void stats_request(struct pack *pack)
 
 static void stats_response(struct pack *pack)
 {
+	struct tally tally;
+
 	rpc_pack_success(pack, 12);
-	report_stats(pack, &server);
+	report_take_tally(&shard, &tally);
+	report_pack_stats(pack, &shard, &tally);
 }
 
 static void sessions_request(struct pack *pack)
@@ -419,8 +422,11 @@ static void sessions_request(struct pack *pack)
 
 static void sessions_response(struct pack *pack)
 {
+	struct witness witness = report_witness(&session);
+
 	rpc_pack_success(pack, 12);
-	report_sessions(pack, &session);
+	pack_array(pack, 1);
+	ck_assert_uint_eq(report_pack_sessions(pack, &shard, &witness), 1);
 }
 
 static void error_response(struct pack *pack)
@@ -511,21 +517,20 @@ static void set_up(void)
 	*address = (struct sockaddr_in6){
 		.sin6_family = AF_INET6, .sin6_port = htons(443), .sin6_scope_id = 2};
 	ck_assert_int_eq(inet_pton(AF_INET6, "fe80::1", &address->sin6_addr), 1);
-	server.loop.proactor = &proactor;
-	limits_init(&server.limits);
-	server.sessions = LIST_INIT(server.sessions);
-	server.users = LIST_INIT(server.users);
-	session.server = &server;
+	shard.loop.proactor = &proactor;
+	limits_init(&shard.limits);
+	shard.sessions = LIST_INIT(shard.sessions);
+	users_init(&shard.users, &server.quotas);
+	session.shard = &shard;
 	session.id = 1;
 	session.pid = 4711;
 	session.uid = 1000;
 	session.gid = 100;
-	session.user = &user;
 	session.submitted = 3;
 	session.completed = 2;
 	session.account = (struct account){{1, 2, 4160}};
-	list_append(&server.sessions, &session.link);
-	chunk_pool_init(&server.chunks);
+	list_append(&shard.sessions, &session.link);
+	chunk_pool_init(&shard.chunks);
 }
 
 /* ---- the tests ---- */

@@ -62,6 +62,8 @@ START_TEST(without_arguments_everything_has_its_default)
 	ck_assert_uint_eq(options.socket_mode, 0600);
 	ck_assert(options.socket_group == (gid_t)-1);
 	ck_assert_uint_eq(options.drain_ns, UINT64_C(5000000000));
+	ck_assert_uint_ge(options.threads, 1);
+	ck_assert_uint_le(options.threads, 64);
 	ck_assert_mem_eq(&options.limits, &defaults, sizeof(defaults));
 	ck_assert_str_eq(output, "");
 }
@@ -73,21 +75,24 @@ START_TEST(every_option_is_read_in_both_its_forms)
 
 	ck_assert_int_eq(PARSE(&options, "--socket", "/x", "--socket-mode=0666", "--socket-group",
 				 "0", "--driver", "io_uring", "--limit", "files=5", "--drain", "0",
-				 "--log-level", "error"),
+				 "--log-level", "error", "--threads", "64"),
 		OPTIONS_RUN);
 	ck_assert_str_eq(options.socket, "/x");
 	ck_assert_uint_eq(options.socket_mode, 0666);
 	ck_assert_uint_eq(options.socket_group, 0);
 	ck_assert_uint_eq(options.limits.value[LIMIT_FILES], 5);
 	ck_assert_uint_eq(options.drain_ns, 0);
+	ck_assert_uint_eq(options.threads, 64);
 	ck_assert_int_eq(PARSE(&options, "-s", "/y", "-m660", "-g", "root", "-d", "auto", "-l",
-				 "files=6", "-l", "sessions=7", "-w", "86400", "-v", "debug"),
+				 "files=6", "-l", "sessions=7", "-w", "86400", "-v", "debug",
+				 "-t1"),
 		OPTIONS_RUN);
 	ck_assert_str_eq(options.socket, "/y");
 	ck_assert_uint_eq(options.socket_mode, 0660);
 	ck_assert_uint_eq(options.limits.value[LIMIT_FILES], 6);
 	ck_assert_uint_eq(options.limits.value[LIMIT_SESSIONS], 7);
 	ck_assert_uint_eq(options.drain_ns, UINT64_C(86400000000000));
+	ck_assert_uint_eq(options.threads, 1);
 }
 END_TEST
 
@@ -120,6 +125,7 @@ START_TEST(malformed_value_is_refused_with_what_is_wanted)
 	static const char *const numbers[] = {"files=-1", "files= 5", "files=5x", "files=0x5",
 		"files=18446744073709551617", "files=+5"};
 	static const char *const drains[] = {"", "-1", "86401", "1.5", "5s"};
+	static const char *const threads[] = {"", "0", "65", "-1", "2x"};
 	static const char *const modes[] = {"", "8", "1000", "rw", "-1"};
 
 	for (size_t i = 0; i < 6; i++)
@@ -128,6 +134,8 @@ START_TEST(malformed_value_is_refused_with_what_is_wanted)
 		check_wrong("--limit", numbers[i], "a number of files from 1 to 1048576");
 	for (size_t i = 0; i < 5; i++)
 		check_wrong("--drain", drains[i], "from 0 to 86400");
+	for (size_t i = 0; i < 5; i++)
+		check_wrong("--threads", threads[i], "from 1 to 64");
 	for (size_t i = 0; i < 5; i++)
 		check_wrong("--socket-mode", modes[i], "octal");
 	check_wrong("--socket-group", "no such group", "group");

@@ -19,28 +19,32 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/server.h"
+#include "daemon/shard.h"
 #include "proto/rpc.h"
 #include "proto/scan.h"
 
 enum { PATIENCE_S = 10, ROOM = 65536 };
 
 static pthread_t thread;
+static pthread_barrier_t ready;
 static struct server_options settings;
 static struct server server;
+static struct stats stats; /* of the server that has ended */
 
 /* ---- the server ---- */
 
-static void *serve(void *ready)
+static void *serve(void *unused)
 {
 	struct proactor_options options = {
 		.size = sizeof(options), .driver = PROACTOR_DRIVER_IO_URING};
 	struct proactor *proactor;
 
+	(void)unused;
 	assert(proactor_new(&proactor, &options) == 0);
 	assert(server_init(&server, proactor, &settings) == 0);
-	pthread_barrier_wait(ready);
+	pthread_barrier_wait(&ready);
 	assert(server_run(&server) == 0);
+	stats = server.shards[0].stats;
 	server_deinit(&server);
 	proactor_free(proactor);
 	return NULL;
@@ -50,7 +54,6 @@ static void *serve(void *ready)
 static void start_server(enum limit limit, uint64_t value)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
-	pthread_barrier_t ready;
 	sigset_t set;
 
 	/* the server learns of SIGTERM by a descriptor: no thread may take it */
@@ -60,6 +63,7 @@ static void start_server(enum limit limit, uint64_t value)
 	log_set_level(LOG_LEVEL_ERROR);
 	settings = (struct server_options){
 		.listen_fd = must(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+		.shard_count = 1,
 		.drain_ns = PATIENCE_S * NSEC_PER_SEC,
 	};
 	limits_init(&settings.limits);
@@ -68,9 +72,8 @@ static void start_server(enum limit limit, uint64_t value)
 	must(bind(settings.listen_fd, (struct sockaddr *)&address, sizeof(address)));
 	must(listen(settings.listen_fd, 10));
 	ck_assert_int_eq(pthread_barrier_init(&ready, NULL, 2), 0);
-	ck_assert_int_eq(pthread_create(&thread, NULL, serve, &ready), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, serve, NULL), 0);
 	pthread_barrier_wait(&ready);
-	pthread_barrier_destroy(&ready);
 }
 
 static void begin_shutdown(void)
@@ -86,6 +89,7 @@ static void await_end(void)
 	deadline.tv_sec += PATIENCE_S / 2;
 	ck_assert_msg(pthread_timedjoin_np(thread, NULL, &deadline) == 0,
 		"the server does not end");
+	pthread_barrier_destroy(&ready);
 }
 
 static void stop_server(void)
@@ -465,10 +469,10 @@ START_TEST(client_that_goes_in_the_middle_leaves_nothing_behind)
 	close(ends[0]);
 	close(ends[1]);
 	stop_server();
-	ck_assert_uint_eq(server.stats.sessions_ended, 21);
-	ck_assert_uint_eq(server.stats.operations_submitted,
-		server.stats.operations_completed + server.stats.operations_cancelled);
-	ck_assert_uint_eq(server.stats.files_opened, server.stats.files_closed);
+	ck_assert_uint_eq(stats.sessions_ended, 21);
+	ck_assert_uint_eq(stats.operations_submitted,
+		stats.operations_completed + stats.operations_cancelled);
+	ck_assert_uint_eq(stats.files_opened, stats.files_closed);
 }
 END_TEST
 
@@ -488,7 +492,7 @@ START_TEST(client_that_goes_with_answers_unread_does_no_harm)
 		close(fd);
 	}
 	stop_server();
-	ck_assert_uint_eq(server.stats.sessions_ended, server.stats.sessions_accepted);
+	ck_assert_uint_eq(stats.sessions_ended, stats.sessions_accepted);
 }
 END_TEST
 
