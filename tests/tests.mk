@@ -24,7 +24,8 @@ run_test = tests/run $(RESULTS) $(1) env $(test_environment) $(test_wrap)
 
 test_wrap := $(if $(filter valgrind,$(WRAP)),valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
 	--errors-for-leak-kinds=definite --suppressions=tests/valgrind.supp,$(WRAP))
-test_environment := $(if $(CASE),CK_RUN_CASE=$(CASE)) $(if $(WRAP),TEST_SLOW=1 CK_TIMEOUT_MULTIPLIER=20)
+test_environment := $(if $(CASE),CK_RUN_CASE=$(CASE)) $(if $(WRAP),TEST_SLOW=1 CK_TIMEOUT_MULTIPLIER=20) \
+	$(if $(filter tsan,$(MODE)),TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp")
 
 # ---- what there is ----
 

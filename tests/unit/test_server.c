@@ -28,18 +28,20 @@ enum { PATIENCE_S = 10, ROOM = 65536 };
 static pthread_t thread;
 static struct server_options settings;
 static struct server server;
+static pthread_barrier_t ready;
 
 /* ---- the server ---- */
 
-static void *serve(void *ready)
+static void *serve(void *unused)
 {
 	struct proactor_options options = {
 		.size = sizeof(options), .driver = PROACTOR_DRIVER_IO_URING};
 	struct proactor *proactor;
 
+	(void)unused;
 	assert(proactor_new(&proactor, &options) == 0);
 	assert(server_init(&server, proactor, &settings) == 0);
-	pthread_barrier_wait(ready);
+	pthread_barrier_wait(&ready);
 	assert(server_run(&server) == 0);
 	server_deinit(&server);
 	proactor_free(proactor);
@@ -50,7 +52,6 @@ static void *serve(void *ready)
 static void start_server(enum limit limit, uint64_t value)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
-	pthread_barrier_t ready;
 	sigset_t set;
 
 	/* the server learns of SIGTERM by a descriptor: no thread may take it */
@@ -68,9 +69,8 @@ static void start_server(enum limit limit, uint64_t value)
 	must(bind(settings.listen_fd, (struct sockaddr *)&address, sizeof(address)));
 	must(listen(settings.listen_fd, 10));
 	ck_assert_int_eq(pthread_barrier_init(&ready, NULL, 2), 0);
-	ck_assert_int_eq(pthread_create(&thread, NULL, serve, &ready), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, serve, NULL), 0);
 	pthread_barrier_wait(&ready);
-	pthread_barrier_destroy(&ready);
 }
 
 static void begin_shutdown(void)
