@@ -352,7 +352,7 @@ START_TEST(multishot_can_run_out_of_time)
 		ck_assert_uint_eq(entry.key, key);
 		if (completion.result < 0)
 			break;
-		/* closed later: who awaits that now may find the end of the multishot, and keep it */
+		/* closed later: who awaits that may find the end of the multishot, and keep it */
 		ck_assert_uint_lt(shots, ARRAY_SIZE(files));
 		files[shots++] = completion.result;
 		usleep(5000);
