@@ -1,9 +1,10 @@
 # proactord: one non-recursive Makefile. `make help` lists the targets.
 #
-#   MODE = release | debug | asan | tsan | cov | fuzz      objects and programs go to build/$(MODE)
-#   V=1                                                    shows the commands
+#   MODE = release | debug | asan | tsan | valgrind | cov | fuzz      objects and programs go to build/$(MODE)
+#   V=1                                                               shows the commands
 
-MODE ?= release
+# to run under valgrind takes a build for it (tests/waits.c)
+MODE ?= $(if $(filter valgrind,$(WRAP)),valgrind,release)
 VERSION := 0.1.0
 SOVERSION := 0
 
@@ -31,11 +32,12 @@ MODE_FLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 MODE_FLAGS_debug := -O0
 MODE_FLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 MODE_FLAGS_tsan := -O1 -fsanitize=thread
+MODE_FLAGS_valgrind := -O1 -DDRIVER_CALLS_LIBRARIES -DDRIVER_CALLS_LIBRARIES
 MODE_FLAGS_cov := -O0 --coverage
 MODE_FLAGS_fuzz := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 MODE_FLAGS := $(MODE_FLAGS_$(MODE))
 ifeq ($(MODE_FLAGS),)
-$(error MODE=$(MODE) is not one of release debug asan tsan cov fuzz)
+$(error MODE=$(MODE) is not one of release debug asan tsan valgrind cov fuzz)
 endif
 ifeq ($(MODE),fuzz)
 CC := clang
@@ -165,9 +167,9 @@ clean:
 	rm -rf build
 
 help:
-	@echo 'make                 the libraries, the daemon and the command line   [MODE=release|debug|asan|tsan|cov]'
+	@echo 'make                 the libraries, the daemon and the command line   [MODE=release|debug|asan|tsan|valgrind|cov]'
 	@echo 'make demo            shows the daemon doing its job on real files and sockets, in under a minute'
-	@echo 'make check           all tests                                  [SUITE=name CASE=name MODE= WRAP=valgrind]'
+	@echo 'make check           all tests                                  [SUITE=name CASE=name MODE=]'
 	@echo 'make conformance     what every driver must do, on each of them'
 	@echo 'make bench           measures against hand-written code and peers; build/bench/report.html   [QUICK=1 ONLY=name]'
 	@echo 'make bench-tables    puts what it has measured into docs/PERFORMANCE.md'

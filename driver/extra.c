@@ -363,7 +363,7 @@ static void expire(struct proactor *proactor, struct extra *extra)
 	struct slot *slot = extra->slot;
 
 	if (slot->state != SLOT_IN_FLIGHT) {
-		/* an untaken shot is the last; who found no buffer waits for none */
+		/* a shot that nobody has taken is the last; who found no buffer waits for none */
 		extra->timed_out = !(slot->marks & SLOT_CANCELLED) &&
 			extra_cancel_queued(slot) == PROACTOR_CANCEL_REQUESTED;
 		return;

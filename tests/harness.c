@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,41 @@ static int walk_fds(bool print)
 int fd_count(void)
 {
 	return walk_fds(/* print= */ false);
+}
+
+/* ---- threads ---- */
+
+static void *do_nothing(void *argument)
+{
+	return argument;
+}
+
+/* ThreadSanitizer has a thread of its own once there has been another: so that one comes first. */
+static void start_thread_of_tool(void)
+{
+	static bool is_started;
+	pthread_t thread;
+
+	if (is_started)
+		return;
+	is_started = true;
+	ck_assert_int_eq(pthread_create(&thread, NULL, do_nothing, NULL), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+int thread_count(void)
+{
+	struct dirent *entry;
+	int count = 0;
+	DIR *dir;
+
+	start_thread_of_tool();
+	dir = opendir("/proc/self/task");
+	ck_assert_ptr_nonnull(dir);
+	while ((entry = readdir(dir)))
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
 }
 
 /* ---- before and after each test ---- */

@@ -32,6 +32,9 @@ int suite_main(Suite *suite);
 /* How many descriptors this process has open. */
 int fd_count(void);
 
+/* How many threads this process has. Only differences count: a tool may have one of its own. */
+int thread_count(void);
+
 /* Whether this runs under valgrind or a sanitizer: then tests that are about volume do less. */
 bool is_slow(void);
 

@@ -305,6 +305,7 @@ END_TEST
 START_TEST(message_at_a_bad_address_is_refused_by_the_kernel)
 {
 	struct proactor *proactor = start();
+	static struct iovec too_many[5000];
 	struct iovec piece = {(void *)(uintptr_t)4096, 5};
 	struct msghdr message = message_of(&piece, 1);
 	int64_t files[2];
@@ -314,7 +315,8 @@ START_TEST(message_at_a_bad_address_is_refused_by_the_kernel)
 	assert_result(run(proactor, op_sendmsg(files[0], (struct msghdr *)(uintptr_t)4096, 0)),
 		-EFAULT);
 	assert_result(run(proactor, op_send(files[0], (void *)(uintptr_t)4096, 5, 0)), -EFAULT);
-	message.msg_iovlen = 5000;
+	message.msg_iov = too_many;
+	message.msg_iovlen = ARRAY_SIZE(too_many);
 	assert_result(run(proactor, op_sendmsg(files[0], &message, 0)), -EMSGSIZE);
 	close_pair(proactor, files);
 	stop(proactor);

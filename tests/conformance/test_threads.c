@@ -1,22 +1,8 @@
 /* Pools of threads: how many there are, who shares them, and how long they live. */
 #include "tests/conformance/conformance.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
-
-static int thread_count(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *entry;
-	int count = 0;
-
-	ck_assert_ptr_nonnull(dir);
-	while ((entry = readdir(dir)))
-		count += entry->d_name[0] != '.';
-	closedir(dir);
-	return count;
-}
 
 /* An ended thread is there for a moment after those who wait for it were told. */
 static void expect_thread_count(int count)

@@ -225,7 +225,7 @@ START_TEST(memory_that_is_not_there_is_a_bad_address)
 	struct proactor *proactor = start();
 	int64_t file = pattern_file(proactor, "file", 10);
 	void *nowhere = (void *)(uintptr_t)4096;
-	uint8_t byte;
+	uint8_t byte = 0;
 	struct iovec pieces[] = {{nowhere, 5}, {&byte, 1}};
 
 	assert_result(run(proactor, op_read(file, nowhere, 5, 0)), -EFAULT);

@@ -8,6 +8,8 @@
  */
 #include "tests/kernel/kernel.h"
 
+#include <stdatomic.h>
+
 enum { IDLE_MS = 20, COUNT = 200 };
 
 static unsigned head(struct io_uring *ring)
@@ -17,7 +19,7 @@ static unsigned head(struct io_uring *ring)
 
 static bool sleeps(struct io_uring *ring)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	atomic_thread_fence(memory_order_seq_cst);
 	return IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_NEED_WAKEUP;
 }
 

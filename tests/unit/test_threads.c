@@ -1,7 +1,6 @@
 /* The pool of threads: starting, queueing, taking back, interrupting, ending. */
 #include "tests/harness.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -66,34 +65,6 @@ static struct proactor_threads *threads_new(uint32_t count_max, uint32_t idle_ms
 
 	must(proactor_threads_new(&threads, count_max, idle_ms));
 	return threads;
-}
-
-static void *do_nothing(void *argument)
-{
-	return argument;
-}
-
-/*
- * Of this process. A sanitizer may have one of its own once there has been another, so that one is
- * started first, and only differences count.
- */
-static int thread_count(void)
-{
-	static bool is_prepared;
-	pthread_t thread;
-	DIR *directory = opendir("/proc/self/task");
-	int count = -2;
-
-	ck_assert_ptr_nonnull(directory);
-	if (!is_prepared) {
-		is_prepared = true;
-		ck_assert_int_eq(pthread_create(&thread, NULL, do_nothing, NULL), 0);
-		pthread_join(thread, NULL);
-	}
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
 }
 
 static void sleep_ms(unsigned ms)
