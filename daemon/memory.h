@@ -5,7 +5,7 @@
  * Operations in flight hold on to theirs: a memory that the client gives back loses its name at
  * once, and is unmapped when the last of them has ended.
  *
- * To make one takes as long as to write all of it, so that a thread does that, and the loop goes on.
+ * To make one takes as long as to write all of it: a thread does that, and the loop goes on.
  */
 #pragma once
 
@@ -41,8 +41,8 @@ struct memories {
 void memories_init(struct memories *memories);
 
 /*
- * Begins to make one of @size bytes, and answers the call @msgid when it is there, or cannot be. The
- * charge, for the bytes and for one file, is handed over. -ENOMEM; -EDQUOT: there are MEMORIES_MAX.
+ * Begins to make one of @size bytes, and answers the call @msgid when it is there, or cannot be.
+ * The charge, for the bytes and for one file, is handed over. -ENOMEM; -EDQUOT: there are MEMORIES_MAX.
  */
 int memories_add(struct session *session, size_t size, uint32_t msgid);
 

@@ -88,7 +88,7 @@ void codec_pack_request_in(struct pack *pack, uint32_t msgid, const struct proac
 void codec_pack_result(struct pack *pack, const struct proactor_op *op, int64_t result);
 
 /*
- * Packs the result of a success whose bytes are in shared memory: in their place, how many they are.
+ * Packs the result of a success whose bytes are in shared memory: how many they are, instead.
  */
 void codec_pack_result_in_memory(struct pack *pack, const struct proactor_op *op, int64_t result);
 

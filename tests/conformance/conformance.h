@@ -32,7 +32,7 @@ struct engine {
 	/* of the daemon: how its proactors reach it ($PROACTOR_TRANSPORT; NULL: as they like), */
 	const char *transport;
 	bool never_spins; /* and whether both sides sleep at once */
-	bool is_threaded; /* several threads; each proactor of a test is on another, as far as they go */
+	bool is_threaded; /* several threads: each proactor of a test is on another */
 	const char *only; /* of the files of the suite, those in this list; NULL: all */
 	bool (*start)(const char *program);
 	bool (*stop)(void);
