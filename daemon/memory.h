@@ -42,7 +42,8 @@ void memories_init(struct memories *memories);
 
 /*
  * Begins to make one of @size bytes, and answers the call @msgid when it is there, or cannot be.
- * The charge, for the bytes and for one file, is handed over. -ENOMEM; -EDQUOT: there are MEMORIES_MAX.
+ * The charge, for the bytes and for one file, is handed over. -ENOMEM; -EDQUOT: there are
+ * MEMORIES_MAX.
  */
 int memories_add(struct session *session, size_t size, uint32_t msgid);
 
