@@ -107,25 +107,32 @@ static int receive(int fd, int *fds, int count, int timeout_ms)
 	return kept;
 }
 
+/* The descriptors up to the @count-th must come. */
+static void await_fds(struct client *client, int *taken, int count)
+{
+	for (int tries = 0; *taken < count && tries < 32; tries++)
+		*taken += receive(client->fd, client->fds + *taken, count - *taken, SLOW_MS);
+	assert(*taken == count && "the daemon does not share");
+}
+
 static void open_client(struct client *client, int fd, uint32_t entries)
 {
-	/* attach four times; memory(16384); ring(entries) */
-	uint8_t calls[] = "\x94\x00\x01\xa6"
-			  "attach\x90\x94\x00\x02\xa6"
-			  "attach\x90\x94\x00\x03\xa6"
-			  "attach\x90\x94\x00\x04\xa6"
-			  "attach\x90\x94\x00\x05\xa6"
-			  "memory\x91\xcd\x40\x00\x94\x00\x06\xa4"
-			  "ring\x91\x08";
-	size_t size = sizeof(calls) - 1;
-	int count = 0;
+	/* attach four times; memory(16384), which a thread makes; then ring(entries) */
+	static const uint8_t calls[] = "\x94\x00\x01\xa6"
+				       "attach\x90\x94\x00\x02\xa6"
+				       "attach\x90\x94\x00\x03\xa6"
+				       "attach\x90\x94\x00\x04\xa6"
+				       "attach\x90\x94\x00\x05\xa6"
+				       "memory\x91\xcd\x40\x00";
+	const uint8_t ring[] = {0x94, 0, 6, 0xa4, 'r', 'i', 'n', 'g', 0x91, (uint8_t)entries};
+	const ssize_t size = sizeof(calls) - 1;
+	int taken = 0;
 
-	calls[size - 1] = (uint8_t)entries;
 	*client = (struct client){.fd = fd, .entries = entries};
-	assert(fuzz_server_send_descriptors(fd, calls, size) == (ssize_t)size);
-	for (int tries = 0; count < FDS && tries < 32; tries++)
-		count += receive(fd, client->fds + count, FDS - count, SLOW_MS);
-	assert(count == FDS && "the daemon does not share");
+	assert(fuzz_server_send_descriptors(fd, calls, (size_t)size) == size);
+	await_fds(client, &taken, 1);
+	assert(send(fd, ring, sizeof(ring), MSG_NOSIGNAL) == sizeof(ring));
+	await_fds(client, &taken, FDS);
 	client->ring_size = queue_memory_size(entries);
 	client->memory =
 		mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, client->fds[0], 0);
