@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import socket
 import time
 
 from harness import Daemon, Notified, RpcError, Skip, check_sums, expect_error, in_child, require_root, run, test, until
@@ -210,6 +211,26 @@ def what_one_thread_releases_goes_on_another():
                 clients[holder].call("cancel", msgid)
             for msgid in waiting:
                 expect_error(ECANCELED, call=lambda: clients[holder].wait(msgid))
+
+
+@test
+def an_accept_that_goes_on_waits_for_files_that_another_thread_has():
+    with threaded("--limit", "user_files=4") as daemon, one_on_each(daemon) as clients, socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        made.listen(64)
+        listener = clients[3].attach(made.fileno())
+        held = [clients[i].call("open", None, "/dev/null") for i in range(2)]
+        accepting = clients[3].push("accept", listener, True)
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(socket.create_connection(made.getsockname()))
+            # one place is left: the second connection waits until another thread closes a file
+            for taken in range(1, 4):
+                until("it is accepted", lambda: [clients[3].drain(), len(clients[3].notifications)][1] == taken)
+                if taken < 3:
+                    assert clients[0].call("stats")["files"]["open"] == 4
+                    clients[taken - 1].call("close", held[taken - 1])
+        clients[3].call("cancel", accepting)
 
 
 @test
