@@ -189,7 +189,7 @@ static bool mount_it(int fuse)
 	snprintf(options, sizeof(options), "fd=%d,rootmode=100000,user_id=%u,group_id=%u", fuse,
 		geteuid(), getegid());
 	return (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
 		mount("slow", "slow", "fuse", MS_NOSUID | MS_NODEV, options) == 0;
 }
 
