@@ -99,6 +99,9 @@ static bool daemon_stop(void)
 {
 	int status = -1;
 
+	/* never started: 0 and -1 are many other processes */
+	if (daemon_pid <= 0)
+		return false;
 	kill(daemon_pid, SIGTERM);
 	waitpid(daemon_pid, &status, 0);
 	unlink(engine_socket);
