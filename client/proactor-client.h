@@ -12,6 +12,10 @@
  *    process with the caller's own rights, and the result is donated: a path means here what it
  *    means to the caller. A path in a directory that is a file of the session, and a unix-domain
  *    address for bind and connect, is looked up by the daemon, for its own user only.
+ *  - Operations go by rings that the daemon shares where it does, and their bytes stay in place
+ *    where they are in memory of proactor_memory_new(). The environment variable PROACTOR_TRANSPORT
+ *    chooses: `socket`, or `ring`, without which proactor_new() then fails with -EOPNOTSUPP; any
+ *    other value is -EINVAL. It is not looked at in a set-user-ID program.
  *  - A receive that selects a buffer costs two messages where data has to be waited for.
  *  - Transfers are cut to the daemon's limit (1 MiB by default): a longer one comes back short, as
  *    any may.

@@ -182,7 +182,9 @@ static bool take_frame(struct session *session)
 /* Whether that were enough calls for this turn; the session goes on in the next. */
 static bool is_turn_over(struct session *session, unsigned count)
 {
-	if (count < CALLS_PER_TURN || buffer_size(&session->inbox.bytes) == 0)
+	/* one that its last call has ended is on no list any more */
+	if (count < CALLS_PER_TURN || buffer_size(&session->inbox.bytes) == 0 ||
+		session->state == SESSION_CLOSING)
 		return false;
 	if (!list_linked(&session->turn_link))
 		list_append(&session->shard->waiting, &session->turn_link);

@@ -511,9 +511,10 @@ int proactor_detach(struct proactor *proactor, int64_t file, int *ret_fd);
 
 /*
  * Makes memory, zeroed, that the engine reaches faster than other memory where that is possible
- * (registered buffers of an io_uring, as far as RLIMIT_MEMLOCK allows). Any operation may use any
- * part of it; the program does not see the difference. Freed with proactor_memory_free(), or with
- * the proactor. -EINVAL: @size is 0. -ENOMEM.
+ * (registered buffers of an io_uring, as far as RLIMIT_MEMLOCK allows; with the daemon, memory that
+ * it shares, as far as its limits allow). Any operation may use any part of it; the program does
+ * not see the difference. Freed with proactor_memory_free(), or with the proactor.
+ * -EINVAL: @size is 0. -ENOMEM.
  */
 int proactor_memory_new(struct proactor *proactor, size_t size, void **ret_memory);
 
