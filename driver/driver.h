@@ -23,6 +23,7 @@
 #include "driver/handle.h"
 #include "driver/op.h"
 #include "driver/proactor.h"
+#include "driver/shortcut.h"
 #include "driver/slot.h"
 
 struct proactor_buffers;
@@ -126,6 +127,7 @@ struct proactor {
 	uint32_t unwaited_count;
 	/* bit 1 << opcode: a push without flags can be handed to the driver unseen */
 	uint64_t plain_ops;
+	struct shortcuts shortcuts;
 	struct list memories; /* of struct memory */
 	struct list buffers;  /* of struct proactor_buffers */
 	/* proactor_fd() was called: between two polls somebody else waits for us */
@@ -163,6 +165,9 @@ static inline struct slot *driver_start(struct proactor *proactor, const struct 
 	slot->file = op->read.file;
 	return slot;
 }
+
+/* Does @op at once, without the driver, where there is a way. False: there is none. */
+bool driver_shortcut(struct proactor *proactor, const struct proactor_op *op, int64_t *ret_result);
 
 /* What a push ends with, one of three: it is in flight, */
 static inline int driver_pending(const struct slot *slot, uint64_t *ret_key)

@@ -77,6 +77,7 @@ static int epoll_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 		return -errno;
 	/* attached before and closed past us, it is another file now */
 	epoll_file_end(epoll_of(proactor), fd);
+	shortcuts_set(&proactor->shortcuts, fd, shortcut_ways(fd));
 	*ret_file = fd;
 	return 0;
 }
@@ -152,7 +153,6 @@ int epoll_new(struct proactor **ret_proactor, const struct proactor_options *opt
 	driver_init(&epoll->base, &epoll_driver, options);
 	slab_init(&epoll->waiters, sizeof(struct waiter));
 	slab_init(&epoll->rooms, KEPT_ROOM_SIZE);
-	shortcuts_init(&epoll->shortcuts);
 	snprintf(epoll->base.name, sizeof(epoll->base.name), "epoll");
 	*ret_proactor = &epoll->base;
 	return 0;

@@ -30,7 +30,6 @@
 #include "base/slab.h"
 #include "driver/driver.h"
 #include "driver/kept.h"
-#include "driver/shortcut.h"
 #include "driver/syscall.h"
 
 enum epoll_queue {
@@ -57,8 +56,6 @@ struct epoll_file {
 	uint32_t position_user_count;
 	uint8_t state; /* enum epoll_file_state */
 	uint8_t kind;  /* enum syscall_kind */
-	/* found out with the kind */
-	struct shortcut_file shortcut;
 };
 
 enum { EPOLL_FILES_PER_BLOCK = 256 };
@@ -71,7 +68,6 @@ struct epoll {
 	uint32_t block_count;
 	struct slab waiters;
 	struct slab rooms; /* for what waiters keep */
-	struct shortcuts shortcuts;
 };
 
 /* An operation that waits for readiness; its slot's stash. */

@@ -80,7 +80,7 @@ int epoll_file_kind(struct epoll *epoll, int fd)
 		return r;
 	file->kind = (uint8_t)kind;
 	if (kind == SYSCALL_KIND_DISK)
-		file->shortcut.ways = shortcut_ways(fd);
+		shortcuts_set(&epoll->base.shortcuts, fd, shortcut_ways(fd));
 	return kind;
 }
 
@@ -113,13 +113,13 @@ void epoll_file_end(struct epoll *epoll, int fd)
 {
 	struct epoll_file *file = epoll_file_find(epoll, fd);
 
+	shortcuts_set(&epoll->base.shortcuts, fd, 0);
 	if (!file)
 		return;
 	if (file->state == EPOLL_FILE_REGISTERED)
 		deregister(epoll, fd);
 	file->state = EPOLL_FILE_NEW;
 	file->kind = SYSCALL_KIND_UNKNOWN;
-	file->shortcut = (struct shortcut_file){0};
 	file->generation++;
 	file->position_user_count = 0;
 	for (int queue = 0; queue < EPOLL_QUEUE_COUNT; queue++) {

@@ -87,20 +87,6 @@ static void position_is_free(struct proactor *proactor, uint64_t data)
 		file->position_user_count--;
 }
 
-/* It would be refused if tried otherwise. */
-static int push_shortcut(const struct push *push, struct shortcut_file *file)
-{
-	struct proactor *proactor = &push->epoll->base;
-	struct shortcuts *shortcuts = &push->epoll->shortcuts;
-	int64_t r = shortcut_try(shortcuts, file, push->op, proactor->stats.enters);
-
-	if (unlikely(r == SYSCALL_BLOCKS))
-		return push_to_thread(push, push->op);
-	if (unlikely(r > 0 && (uint64_t)r < kept_size(push->op)))
-		return push_rest(push, r);
-	return shortcut_end(shortcuts, proactor, push->slot, r, push->ret_key, push->ret_ready);
-}
-
 /*
  * The file's own position is locked while a call uses it (f_pos_lock), however long that takes: so
  * it is not tried while a thread may be in one, which would not be in order either.
@@ -113,8 +99,6 @@ static int push_disk(const struct push *push)
 	bool has_to_wait = uses_position(op) && file->position_user_count > 0;
 	int64_t r = SYSCALL_BLOCKS;
 
-	if (shortcut_is_for(op, file->shortcut.ways))
-		return push_shortcut(push, &file->shortcut);
 	if (!(op->flags & PROACTOR_MAY_BLOCK) && !has_to_wait)
 		r = syscall_try(op, SYSCALL_KIND_DISK);
 	if (r != SYSCALL_BLOCKS && (r <= 0 || r >= syscall_transfer_size(kept_size(op))))

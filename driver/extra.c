@@ -152,11 +152,16 @@ static int start_timeout(struct proactor *proactor, struct slot *slot)
 static void start(struct proactor *proactor, struct slot *slot)
 {
 	struct proactor_completion ready;
+	int64_t result;
 	uint64_t key;
 	int r;
 
 	slot->marks &= (uint8_t)~SLOT_WAITS;
 	slot->file = slot->extra->op.read.file;
+	if (driver_shortcut(proactor, &slot->extra->op, &result)) {
+		driver_end(proactor, slot, result);
+		return;
+	}
 	r = is_ours(proactor, &slot->extra->op)
 		? start_timeout(proactor, slot)
 		: proactor->driver->push(proactor, &slot->extra->op, slot, &key, &ready);

@@ -36,6 +36,7 @@ void driver_init(struct proactor *proactor, const struct driver *driver,
 	if (driver->lacks_timeout)
 		proactor->plain_ops &= ~(UINT64_C(1) << PROACTOR_TIMEOUT);
 	slots_init(&proactor->slots);
+	shortcuts_init(&proactor->shortcuts, &proactor->plain_ops);
 }
 
 const char *proactor_driver_name(const struct proactor *proactor)
@@ -62,11 +63,60 @@ int proactor_detach(struct proactor *proactor, int64_t file, int *ret_fd)
 
 /* ---- push, cancel, poll, pop ---- */
 
+static inline int push_plain(struct proactor *proactor, const struct proactor_op *op,
+	uint64_t *ret_key, struct proactor_completion *ret_ready)
+{
+	struct slot *slot = driver_start(proactor, op);
+
+	return slot ? proactor->driver->push(proactor, op, slot, ret_key, ret_ready) : -ENOMEM;
+}
+
+/* @op came to @result before it had a slot. Of a row of such the last ends in an entry. */
+static inline int end_shortcut(struct proactor *proactor, const struct proactor_op *op,
+	int64_t result, uint64_t *ret_key, struct proactor_completion *ret_ready)
+{
+	struct slot *slot = NULL;
+
+	if (unlikely(++proactor->shortcuts.count % SHORTCUT_ROW == 0))
+		slot = driver_start(proactor, op);
+	if (unlikely(slot != NULL)) {
+		driver_end(proactor, slot, result);
+		return driver_pending(slot, ret_key);
+	}
+	proactor->stats.pushed++;
+	proactor->stats.completed++;
+	*ret_ready = (struct proactor_completion){
+		.result = result,
+		.context = op->context,
+		.opcode = op->opcode,
+	};
+	return PROACTOR_READY;
+}
+
+/* The call is made before anything is taken for it: there is nothing to give back. */
+static __attribute__((noinline)) int push_shortcut(struct proactor *proactor,
+	const struct proactor_op *op, uint64_t *ret_key, struct proactor_completion *ret_ready)
+{
+	int64_t r = shortcut_try(&proactor->shortcuts, op, proactor->stats.enters);
+
+	return likely(r != SYSCALL_BLOCKS) ? end_shortcut(proactor, op, r, ret_key, ret_ready)
+					   : push_plain(proactor, op, ret_key, ret_ready);
+}
+
+bool driver_shortcut(struct proactor *proactor, const struct proactor_op *op, int64_t *ret_result)
+{
+	struct shortcuts *shortcuts = &proactor->shortcuts;
+
+	if (!(shortcuts->ops >> op->opcode & 1))
+		return false;
+	*ret_result = shortcut_try(shortcuts, op, proactor->stats.enters);
+	return *ret_result != SYSCALL_BLOCKS;
+}
+
 /* What is to be looked at before a driver gets it, or is more than one push. */
 static __attribute__((noinline)) int push_checked(struct proactor *proactor,
 	const struct proactor_op *op, uint64_t *ret_key, struct proactor_completion *ret_ready)
 {
-	struct slot *slot;
 	int r = op_check(op);
 
 	if (r < 0)
@@ -75,8 +125,9 @@ static __attribute__((noinline)) int push_checked(struct proactor *proactor,
 		proactor->chain || op->opcode == PROACTOR_SPLICE ||
 		(op->opcode == PROACTOR_TIMEOUT && proactor->driver->lacks_timeout))
 		return extra_push(proactor, op, ret_key);
-	slot = driver_start(proactor, op);
-	return slot ? proactor->driver->push(proactor, op, slot, ret_key, ret_ready) : -ENOMEM;
+	if (proactor->shortcuts.ops >> op->opcode & 1)
+		return push_shortcut(proactor, op, ret_key, ret_ready);
+	return push_plain(proactor, op, ret_key, ret_ready);
 }
 
 int proactor_push(struct proactor *proactor, const struct proactor_op *op, uint64_t *ret_key,
@@ -458,6 +509,7 @@ struct proactor *proactor_free(struct proactor *proactor)
 	memory_free_all(proactor);
 	extra_free_all(proactor);
 	slots_deinit(&proactor->slots);
+	shortcuts_deinit(&proactor->shortcuts);
 	proactor_handle_free(proactor->handle);
 	proactor_threads_free(proactor->threads);
 	proactor->driver->free(proactor);

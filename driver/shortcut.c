@@ -1,6 +1,7 @@
 /* Shortcuts. See shortcut.h. */
 #include "driver/shortcut.h"
 
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -11,11 +12,21 @@
 #include "driver/kept.h"
 
 #define WARY_NS NSEC_PER_SEC
+#define NO_TURN UINT64_MAX
+/* another processor's count may be behind: no such time is believed */
+#define TOOK_NS_MAX (10 * NSEC_PER_SEC)
 enum { HELD_FILE_TIMES = 100, HELD_ALL_TIMES = 9 };
 
-void shortcuts_init(struct shortcuts *shortcuts)
+void shortcuts_init(struct shortcuts *shortcuts, uint64_t *plain_ops)
 {
-	*shortcuts = (struct shortcuts){.turn = UINT64_MAX};
+	*shortcuts = (struct shortcuts){
+		.clear_turn = NO_TURN, .counted_turn = NO_TURN, .plain_ops = plain_ops};
+}
+
+void shortcuts_deinit(struct shortcuts *shortcuts)
+{
+	free(shortcuts->files);
+	*shortcuts = (struct shortcuts){0};
 }
 
 /* ---- which files ---- */
@@ -62,6 +73,38 @@ uint8_t shortcut_ways(int fd)
 	return ways;
 }
 
+#define PLAIN (UINT64_C(1) << PROACTOR_READ | UINT64_C(1) << PROACTOR_WRITE)
+
+static void count_file(struct shortcuts *shortcuts, uint8_t before, uint8_t after)
+{
+	static const uint8_t counted[] = {
+		SHORTCUT_READS | SHORTCUT_UNKNOWN, SHORTCUT_WRITES | SHORTCUT_UNKNOWN};
+	static const uint64_t ops[] = {UINT64_C(1) << PROACTOR_READ | UINT64_C(1) << PROACTOR_READV,
+		UINT64_C(1) << PROACTOR_WRITE | UINT64_C(1) << PROACTOR_WRITEV};
+
+	*shortcuts->plain_ops |= shortcuts->ops & PLAIN;
+	shortcuts->ops = 0;
+	for (int i = 0; i < 2; i++) {
+		shortcuts->file_counts[i] += !!(after & counted[i]) - !!(before & counted[i]);
+		if (shortcuts->file_counts[i] > 0)
+			shortcuts->ops |= ops[i];
+	}
+	*shortcuts->plain_ops &= ~shortcuts->ops;
+}
+
+void shortcuts_set(struct shortcuts *shortcuts, int64_t file, uint8_t ways)
+{
+	if ((uint64_t)file >= SHORTCUT_FILES_MAX || (!shortcuts->files && ways == 0))
+		return;
+	if (!shortcuts->files)
+		shortcuts->files = calloc(SHORTCUT_FILES_MAX, sizeof(*shortcuts->files));
+	/* they are a gain, and no more than that */
+	if (!shortcuts->files)
+		return;
+	count_file(shortcuts, shortcuts->files[file].ways, ways);
+	shortcuts->files[file] = (struct shortcut_file){.ways = ways};
+}
+
 bool shortcut_is_for_pieces(const struct proactor_op *op)
 {
 	return op->readv.offset >= 0 && kept_size(op) <= SHORTCUT_SIZE_MAX;
@@ -75,7 +118,7 @@ static void count_switches(struct shortcuts *shortcuts, uint64_t turn)
 
 	(void)getrusage(RUSAGE_THREAD, &usage);
 	shortcuts->switches = (uint64_t)usage.ru_nvcsw;
-	shortcuts->turn = turn;
+	shortcuts->counted_turn = turn;
 }
 
 bool shortcut_may_try(struct shortcuts *shortcuts, const struct shortcut_file *file, uint64_t turn,
@@ -83,31 +126,32 @@ bool shortcut_may_try(struct shortcuts *shortcuts, const struct shortcut_file *f
 {
 	if (now_ns < shortcuts->held_until_ns || now_ns < file->held_until_ns)
 		return false;
-	if (shortcuts->turn != turn)
+	if (now_ns < shortcuts->wary_until_ns && turn != shortcuts->counted_turn)
 		count_switches(shortcuts, turn);
+	if (now_ns >= shortcuts->file_held_until_ns)
+		shortcuts->clear_turn = turn;
 	return true;
 }
 
-void shortcut_look_at(struct shortcuts *shortcuts, struct shortcut_file *file, uint64_t turn,
-	uint64_t begin_ns, uint64_t end_ns)
+static void hold(struct shortcuts *shortcuts, struct shortcut_file *file, uint64_t now_ns,
+	uint64_t took_ns)
 {
-	uint64_t before = shortcuts->switches, took_ns = end_ns - begin_ns;
-	bool is_known = shortcuts->turn == turn;
-
-	count_switches(shortcuts, turn);
-	shortcuts->wary_until_ns = MAX(shortcuts->wary_until_ns, end_ns + WARY_NS);
-	if (!is_known || shortcuts->switches == before)
-		return;
-	shortcuts->held_until_ns = end_ns + HELD_ALL_TIMES * took_ns;
-	file->held_until_ns = end_ns + HELD_FILE_TIMES * took_ns;
-	shortcuts->wary_until_ns = MAX(shortcuts->wary_until_ns, file->held_until_ns + WARY_NS);
+	took_ns = MIN(took_ns, TOOK_NS_MAX);
+	shortcuts->held_until_ns = now_ns + HELD_ALL_TIMES * took_ns;
+	file->held_until_ns = now_ns + HELD_FILE_TIMES * took_ns;
+	shortcuts->file_held_until_ns = MAX(shortcuts->file_held_until_ns, file->held_until_ns);
+	shortcuts->wary_until_ns = shortcuts->file_held_until_ns + WARY_NS;
+	shortcuts->clear_turn = NO_TURN;
 }
 
-int shortcut_end(struct shortcuts *shortcuts, struct proactor *proactor, struct slot *slot,
-	int64_t result, uint64_t *ret_key, struct proactor_completion *ret_ready)
+void shortcut_look_at(struct shortcuts *shortcuts, struct shortcut_file *file, uint64_t turn,
+	uint64_t now_ns, uint64_t took_ns)
 {
-	if (likely(++shortcuts->count % SHORTCUT_ROW != 0))
-		return driver_ready(proactor, slot, result, ret_key, ret_ready);
-	driver_end(proactor, slot, result);
-	return driver_pending(slot, ret_key);
+	uint64_t before = shortcuts->switches;
+	bool is_known = turn == shortcuts->counted_turn;
+
+	count_switches(shortcuts, turn);
+	shortcuts->wary_until_ns = MAX(shortcuts->wary_until_ns, now_ns + WARY_NS);
+	if (is_known && shortcuts->switches != before)
+		hold(shortcuts, file, now_ns, took_ns);
 }

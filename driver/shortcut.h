@@ -11,17 +11,21 @@
  * Such a call can be held up all the same: by a disk that is to be read first, or that takes no
  * more, or by a lock. Nothing says so before, but afterwards the thread has slept. To ask that each
  * time would cost a third of a call. So a call is looked at only where the clock has ticked during
- * it, which those that take long cannot hide for long: then the thread's voluntary context switches
- * are counted. Where they grew since the last time, without a wait of ours in between, calls were
- * held up. (One that was preempted was not.) A file where that happens has no shortcuts for a
- * hundred times as long, and no file has any for ten times as long: so all of them together hold
- * up the others for a tenth of the time at most, one for a hundredth.
+ * it (clock_beat()), which those that take long cannot hide for long: then the thread's voluntary
+ * context switches are counted. Where they grew since the last time, without a wait of ours in
+ * between, calls were held up. (One that was preempted was not.) A file where that happens has no
+ * shortcuts for a hundred times as long, and no file has any for ten times as long: so all of them
+ * together hold up the others for a tenth of the time at most, one for a hundredth.
  *
  *      call ──no tick──▶ done
  *        └────a tick───▶ count switches ──as many──▶ done; wary for a while: counted at each turn
  *                                  └─────more──────▶ done; held
  *
- * The ticks are 1 to 10 ms. What is missed is of that size, or rare.
+ * A tick is 1 to 4 ms. What is missed is of that size, or rare.
+ *
+ * The front makes the call before it takes a slot: there is nothing to give back, and as long as no
+ * file has shortcuts it does not look. Drivers say what becomes of files: those attached are looked
+ * at then, those opened when they are first read or written.
  */
 #pragma once
 
@@ -29,7 +33,6 @@
 
 #include "base/clock.h"
 #include "base/raw.h"
-#include "driver/driver.h"
 #include "driver/syscall.h"
 
 enum {
@@ -39,13 +42,14 @@ enum {
 	 * comes to poll, and what others wait for goes on.
 	 */
 	SHORTCUT_ROW = 64,
+	SHORTCUT_FILES_MAX = 4096, /* those with higher numbers have none */
 };
 
 /* Which transfers of a file may have one. */
 enum shortcut_way {
 	SHORTCUT_READS = 1,
 	SHORTCUT_WRITES = 2,
-	SHORTCUT_UNKNOWN = 4, /* nobody has looked yet: the driver's own */
+	SHORTCUT_UNKNOWN = 4, /* nobody has looked yet */
 };
 
 /* What is known of a file. Zero: nothing has a shortcut. */
@@ -55,14 +59,27 @@ struct shortcut_file {
 };
 
 struct shortcuts {
-	uint64_t wary_until_ns; /* after all times until which something is held */
-	uint64_t held_until_ns;
-	uint64_t turn; /* stats.enters when switches were counted: since then no wait of ours */
+	uint64_t ops;        /* bit 1 << opcode: there are files where it may have one */
+	uint64_t *plain_ops; /* the front's: without these */
+	struct shortcut_file
+		*files;          /* SHORTCUT_FILES_MAX, by number; NULL until one has any ways */
+	uint32_t file_counts[2]; /* of files where reads may have one, where writes may */
+	/* a turn is the proactor's stats.enters: as long as it is the same, no wait of ours was */
+	uint64_t clear_turn; /* in this turn nothing is held, and switches are counted if need be */
+	uint64_t wary_until_ns;
+	uint64_t held_until_ns;      /* all files are */
+	uint64_t file_held_until_ns; /* any file is */
+	uint64_t counted_turn;       /* when switches were counted */
 	uint64_t switches;
 	uint32_t count;
 };
 
-void shortcuts_init(struct shortcuts *shortcuts);
+/* What may have shortcuts leaves @plain_ops as long as there are files for it. */
+void shortcuts_init(struct shortcuts *shortcuts, uint64_t *plain_ops);
+void shortcuts_deinit(struct shortcuts *shortcuts);
+
+/* @file is another from now on, with such @ways. */
+void shortcuts_set(struct shortcuts *shortcuts, int64_t file, uint8_t ways);
 
 /* Which transfers of @fd may have one. */
 uint8_t shortcut_ways(int fd);
@@ -86,13 +103,29 @@ static inline bool shortcut_is_for(const struct proactor_op *op, uint8_t ways)
 	return op->read.offset >= 0 && op->read.size <= SHORTCUT_SIZE_MAX;
 }
 
-/* While wary: nothing is held. Switches are counted before the first call of a turn. */
+/*
+ * What is known of @op's file, which is of shortcuts->ops, where it may have a shortcut. NULL: it
+ * may not.
+ */
+static inline struct shortcut_file *shortcut_file(struct shortcuts *shortcuts,
+	const struct proactor_op *op)
+{
+	uint64_t fd = (uint64_t)op->read.file;
+
+	if (fd >= SHORTCUT_FILES_MAX)
+		return NULL;
+	if (unlikely(shortcuts->files[fd].ways & SHORTCUT_UNKNOWN))
+		shortcuts_set(shortcuts, op->read.file, shortcut_ways((int)fd));
+	return shortcut_is_for(op, shortcuts->files[fd].ways) ? &shortcuts->files[fd] : NULL;
+}
+
+/* Whether nothing is held. While wary, switches are counted before the first call of a turn. */
 bool shortcut_may_try(struct shortcuts *shortcuts, const struct shortcut_file *file, uint64_t turn,
 	uint64_t now_ns);
 
-/* The clock has ticked in a call. */
+/* A call, which ended @now_ns, has taken at least a beat, and roughly @took_ns. */
 void shortcut_look_at(struct shortcuts *shortcuts, struct shortcut_file *file, uint64_t turn,
-	uint64_t begin_ns, uint64_t end_ns);
+	uint64_t now_ns, uint64_t took_ns);
 
 static inline int64_t shortcut_transfer(const struct proactor_op *op)
 {
@@ -106,25 +139,25 @@ static inline int64_t shortcut_transfer(const struct proactor_op *op)
 }
 
 /*
- * Makes the call for @op, which it is for. Its result, or SYSCALL_BLOCKS: not now. @turn is the
- * proactor's stats.enters. Inlined, for the sake of the returns above the call (base/raw.h).
+ * Makes the call for @op, which is of shortcuts->ops. Its result, or SYSCALL_BLOCKS: not this one,
+ * or not now. Inlined, for the sake of the returns above the call (base/raw.h).
  */
 static inline __attribute__((always_inline)) int64_t shortcut_try(struct shortcuts *shortcuts,
-	struct shortcut_file *file, const struct proactor_op *op, uint64_t turn)
+	const struct proactor_op *op, uint64_t turn)
 {
-	uint64_t begin_ns = clock_tick_ns(), end_ns;
+	struct shortcut_file *file = shortcut_file(shortcuts, op);
+	uint64_t begin, beats;
 	int64_t r;
 
-	if (unlikely(begin_ns < shortcuts->wary_until_ns) &&
-		!shortcut_may_try(shortcuts, file, turn, begin_ns))
+	if (unlikely(!file))
 		return SYSCALL_BLOCKS;
+	if (unlikely(turn != shortcuts->clear_turn) &&
+		!shortcut_may_try(shortcuts, file, turn, clock_tick_ns()))
+		return SYSCALL_BLOCKS;
+	begin = clock_beat();
 	r = shortcut_transfer(op);
-	end_ns = clock_tick_ns();
-	if (unlikely(end_ns != begin_ns))
-		shortcut_look_at(shortcuts, file, turn, begin_ns, end_ns);
+	beats = clock_beat() - begin;
+	if (unlikely(beats != 0))
+		shortcut_look_at(shortcuts, file, turn, clock_tick_ns(), beats * CLOCK_BEAT_NS);
 	return r;
 }
-
-/* What its push ends with. */
-int shortcut_end(struct shortcuts *shortcuts, struct proactor *proactor, struct slot *slot,
-	int64_t result, uint64_t *ret_key, struct proactor_completion *ret_ready);

@@ -310,7 +310,6 @@ static void uring_free(struct proactor *proactor)
 	uring_teardown(uring);
 	slab_deinit(&uring->shorts);
 	slab_deinit(&uring->paths);
-	free(uring->shortcut_files);
 	free(uring);
 }
 
@@ -345,7 +344,6 @@ int uring_new(struct proactor **ret_proactor, const struct proactor_options *opt
 		return -ENOMEM;
 	}
 	driver_init(&uring->base, &uring_driver, options);
-	shortcuts_init(&uring->shortcuts);
 	slab_init(&uring->shorts, STASH_SHORT_SIZE);
 	slab_init(&uring->paths, PATH_MAX);
 	r = uring_setup(uring, options, reason);

@@ -14,7 +14,7 @@
  *   uring_queue.c     the two queues and the system call between them; the backlog
  *   uring_prep.c      an operation becomes a submission
  *   uring_keep.c      … one that points to what has to be kept: paths, addresses, arrays
- *   uring_files.c     descriptors, the table of registered ones, and which have shortcuts
+ *   uring_files.c     descriptors, and the table of registered ones
  *   uring_memory.c    registered memory and rings of buffers
  *   uring.c           the calls of struct driver
  */
@@ -26,7 +26,6 @@
 #include "base/buffer.h"
 #include "base/slab.h"
 #include "driver/driver.h"
-#include "driver/shortcut.h"
 
 /*
  * What liburing 2.3 does not know yet. What the running kernel knows is found out when a ring is
@@ -79,9 +78,8 @@ enum { URING_REGIONS_MAX = 64, URING_FIXED_MAX = 4096 };
 enum uring_special {
 	URING_LACKS = 1,     /* the kernel has it not: it is done by system call */
 	URING_ENDS_FILE = 2, /* its file leaves the tables */
-	URING_SHORTCUTS = 4, /* there are files where it may have a shortcut */
-	URING_REGIONS = 8,   /* there is registered memory, which it may name */
-	URING_RARE = 16,     /* its preparation calls something, or keeps something */
+	URING_REGIONS = 4,   /* there is registered memory, which it may name */
+	URING_RARE = 8,      /* its preparation calls something, or keeps something */
 };
 
 struct uring {
@@ -122,11 +120,6 @@ struct uring {
 	unsigned fixed_count; /* places in the table of files; 0: none was made */
 	bool fixed_refused;
 	uint64_t fixed[URING_FIXED_MAX / 64]; /* which of them have a file: that of their number */
-
-	struct shortcuts shortcuts;
-	/* URING_FIXED_MAX of them, by number; NULL until one has any ways */
-	struct shortcut_file *shortcut_files;
-	uint32_t shortcut_counts[2]; /* of files where reads may have one, where writes may */
 
 	uint32_t region_count; /* places used in @regions, those that are free again included */
 	bool regions_refused;  /* the kernel takes no table */
@@ -272,27 +265,6 @@ void uring_file_end(struct uring *uring, int64_t file);
 
 /* @file was made by an operation with @opcode. */
 void uring_file_made(struct uring *uring, uint32_t opcode, int64_t file);
-
-/* Finds out what ways @file has, which was opened. */
-void uring_file_look_at(struct uring *uring, int64_t file);
-
-/*
- * Where @op, which is special for that reason, may have a shortcut, what is known of its file;
- * NULL: it may not.
- */
-static inline struct shortcut_file *uring_shortcut_file(struct uring *uring,
-	const struct proactor_op *op)
-{
-	uint64_t fd = (uint64_t)op->read.file;
-	struct shortcut_file *file;
-
-	if (fd >= URING_FIXED_MAX)
-		return NULL;
-	file = &uring->shortcut_files[fd];
-	if (unlikely(file->ways & SHORTCUT_UNKNOWN))
-		uring_file_look_at(uring, op->read.file);
-	return shortcut_is_for(op, file->ways) ? file : NULL;
-}
 
 /* Whether submissions on @fd may say IOSQE_FIXED_FILE. */
 static inline bool uring_is_fixed(const struct uring *uring, int fd)

@@ -14,10 +14,6 @@
  * Whatever the kernel refuses meanwhile, no operation meets another file than it was pushed for.
  * What could not be submitted no longer names the place, but the number; or no file, where the
  * number is another's by then. And where a place cannot be emptied the table is given up.
- *
- * Which files have shortcuts (shortcut.h) is found out of those attached when they are, and of
- * those opened when they are first read or written. As long as there is none, reads and writes are
- * not looked at.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -112,56 +108,18 @@ static void unfix_stale(struct uring *uring, int fd)
 		empty_place(uring, fd, NO_FILE);
 }
 
-/* ---- shortcuts ---- */
-
-static void set_special(struct uring *uring, uint32_t opcode, bool is_special)
-{
-	if (is_special)
-		uring->op_special[opcode] |= URING_SHORTCUTS;
-	else
-		uring->op_special[opcode] &= (uint8_t)~URING_SHORTCUTS;
-}
-
-static void set_ways(struct uring *uring, int fd, uint8_t ways)
-{
-	struct shortcut_file *files = uring->shortcut_files;
-	static const uint8_t counted[] = {
-		SHORTCUT_READS | SHORTCUT_UNKNOWN, SHORTCUT_WRITES | SHORTCUT_UNKNOWN};
-
-	if ((unsigned)fd >= URING_FIXED_MAX || (!files && ways == 0))
-		return;
-	if (!files)
-		files = uring->shortcut_files = calloc(URING_FIXED_MAX, sizeof(*files));
-	/* they are a gain, and no more than that */
-	if (!files)
-		return;
-	for (int i = 0; i < 2; i++)
-		uring->shortcut_counts[i] +=
-			!!(ways & counted[i]) - !!(files[fd].ways & counted[i]);
-	files[fd] = (struct shortcut_file){.ways = ways};
-	set_special(uring, PROACTOR_READ, uring->shortcut_counts[0] > 0);
-	set_special(uring, PROACTOR_READV, uring->shortcut_counts[0] > 0);
-	set_special(uring, PROACTOR_WRITE, uring->shortcut_counts[1] > 0);
-	set_special(uring, PROACTOR_WRITEV, uring->shortcut_counts[1] > 0);
-}
-
-void uring_file_look_at(struct uring *uring, int64_t file)
-{
-	set_ways(uring, syscall_fd(file), shortcut_ways(syscall_fd(file)));
-}
-
 /* ---- files come and go ---- */
 
 void uring_file_end(struct uring *uring, int64_t file)
 {
 	unfix(uring, file);
-	set_ways(uring, syscall_fd(file), 0);
+	shortcuts_set(&uring->base.shortcuts, file, 0);
 }
 
 void uring_file_made(struct uring *uring, uint32_t opcode, int64_t file)
 {
 	unfix_stale(uring, syscall_fd(file));
-	set_ways(uring, syscall_fd(file), opcode == PROACTOR_OPEN ? SHORTCUT_UNKNOWN : 0);
+	shortcuts_set(&uring->base.shortcuts, file, opcode == PROACTOR_OPEN ? SHORTCUT_UNKNOWN : 0);
 }
 
 int uring_attach(struct proactor *proactor, int fd, int64_t *ret_file)
@@ -173,7 +131,7 @@ int uring_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 	/* attached before and closed past us, it is another file now */
 	unfix_stale(uring, fd);
 	fix(uring, fd);
-	set_ways(uring, fd, shortcut_ways(fd));
+	shortcuts_set(&proactor->shortcuts, fd, shortcut_ways(fd));
 	*ret_file = fd;
 	return 0;
 }

@@ -208,22 +208,6 @@ static __attribute__((noinline)) int push_any(struct proactor *proactor,
 	return push_submission(proactor, op, slot, ret_key);
 }
 
-static __attribute__((noinline)) int push_shortcut(struct proactor *proactor,
-	const struct proactor_op *op, struct slot *slot, uint64_t *ret_key,
-	struct proactor_completion *ret_ready)
-{
-	struct uring *uring = uring_of(proactor);
-	struct shortcut_file *file = uring_shortcut_file(uring, op);
-	int64_t r;
-
-	if (!file)
-		return push_any(proactor, op, slot, ret_key, ret_ready);
-	r = shortcut_try(&uring->shortcuts, file, op, proactor->stats.enters);
-	if (r == SYSCALL_BLOCKS)
-		return push_any(proactor, op, slot, ret_key, ret_ready);
-	return shortcut_end(&uring->shortcuts, proactor, slot, r, ret_key, ret_ready);
-}
-
 int uring_push(struct proactor *proactor, const struct proactor_op *op, struct slot *slot,
 	uint64_t *ret_key, struct proactor_completion *ret_ready)
 {
@@ -233,9 +217,7 @@ int uring_push(struct proactor *proactor, const struct proactor_op *op, struct s
 	/* so that what follows calls nothing, and needs no stack frame */
 	if (unlikely((op->flags | slot->stash_kind | uring->op_special[op->opcode]) != 0 ||
 		    !uring_has_room(uring)))
-		return uring->op_special[op->opcode] & URING_SHORTCUTS
-			? push_shortcut(proactor, op, slot, ret_key, ret_ready)
-			: push_any(proactor, op, slot, ret_key, ret_ready);
+		return push_any(proactor, op, slot, ret_key, ret_ready);
 	sqe = uring_sqe_next(uring);
 	sqe->user_data = slot_key(slot);
 	prep_frequent(uring, sqe, op);

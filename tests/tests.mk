@@ -83,7 +83,7 @@ fault_wrapped := malloc calloc realloc aligned_alloc mmap64 eventfd timerfd_crea
 	queue_exit register_probe register_ring_fd register_eventfd register_files_sparse register_files_update \
 	unregister_files register_buffers_sparse register_buffers_update_tag register_buf_ring enter2)
 
-fault_raw := $(addprefix $(B)/tests/fault/,uring_queue.o uring_prep.o epoll_push.o)
+fault_raw := $(addprefix $(B)/tests/fault/,uring_queue.o front.o)
 
 $(fault_raw): $(B)/tests/fault/%.o: driver/%.c $(flags_stamp)
 	$(call say,CC,$@)

@@ -187,7 +187,7 @@ static int measure_calls(struct bench *bench, const char *name, enum bench_trans
 	if (r >= 0)
 		r = bench_daemon_load(&daemon, transport, &load, bench->data_fd, &bench_shape_4k,
 			&absent);
-	load.operation = BENCH_READ;
+	load.operation = PROACTOR_READ;
 	load.depth = DEPTH;
 	if (r >= 0 && absent)
 		(void)bench_add_value(bench, name, "calls/op", 0, absent);

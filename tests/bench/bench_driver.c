@@ -11,15 +11,15 @@ static int measure(struct bench *bench, struct bench_proactor *ours,
 {
 	static const struct {
 		const char *name;
-		enum bench_operation operation;
+		enum proactor_opcode operation;
 		unsigned depth;
 	} rows[] = {
-		{"nop.qd1.driver.vs_liburing", BENCH_NOP, 1},
-		{"nop.qd32.driver.vs_liburing", BENCH_NOP, 32},
-		{"read4k.qd1.driver.vs_liburing", BENCH_READ, 1},
-		{"read4k.qd8.driver.vs_liburing", BENCH_READ, 8},
-		{"read4k.qd32.driver.vs_liburing", BENCH_READ, 32},
-		{"read4k.qd128.driver.vs_liburing", BENCH_READ, 128},
+		{"nop.qd1.driver.vs_liburing", PROACTOR_NOP, 1},
+		{"nop.qd32.driver.vs_liburing", PROACTOR_NOP, 32},
+		{"read4k.qd1.driver.vs_liburing", PROACTOR_READ, 1},
+		{"read4k.qd8.driver.vs_liburing", PROACTOR_READ, 8},
+		{"read4k.qd32.driver.vs_liburing", PROACTOR_READ, 32},
+		{"read4k.qd128.driver.vs_liburing", PROACTOR_READ, 128},
 	};
 	const struct bench_side side = bench_proactor_side(ours, "libproactor");
 	const struct bench_side peer = bench_liburing_side(yardstick);

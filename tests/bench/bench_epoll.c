@@ -56,7 +56,7 @@ static int measure_reads(struct bench *bench, const char *name, uint32_t flags)
 	missing = bench_proactor_init(&load, &options, bench->data_fd, BENCH_DATA_BLOCKS);
 	if (missing < 0 && !is_missing(missing))
 		r = failed(name, ours.name, missing);
-	load.operation = BENCH_READ;
+	load.operation = PROACTOR_READ;
 	load.depth = DEPTH;
 	load.flags = flags;
 	ours.context = &load;

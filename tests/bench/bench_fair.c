@@ -193,7 +193,7 @@ int bench_fairness(struct bench *bench)
 			&absent);
 	if (r >= 0 && !absent)
 		r = bench_child_start(&child, eat, &hog);
-	victim.operation = BENCH_READ;
+	victim.operation = PROACTOR_READ;
 	if (r >= 0 && absent)
 		(void)bench_add_value(bench, name, "us", 0, absent);
 	else if (r >= 0)

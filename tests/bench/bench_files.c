@@ -95,9 +95,9 @@ static int make_file(const struct place *place, int *ret_fd)
 
 /* ---- the rows ---- */
 
-static int measure_on(struct bench *bench, const char *name, enum bench_operation operation, int fd)
+static int measure_on(struct bench *bench, const char *name, enum proactor_opcode operation, int fd)
 {
-	bool reads = operation == BENCH_READ;
+	bool reads = operation == PROACTOR_READ;
 	struct calls calls = {.fd = fd};
 	struct bench_proactor load = {0};
 	int r = bench_proactor_init(&load, &bench_ring_options, fd, BENCH_FILE_BLOCKS);
@@ -121,7 +121,7 @@ static int measure_on(struct bench *bench, const char *name, enum bench_operatio
 	return r;
 }
 
-static int measure(struct bench *bench, const char *name, enum bench_operation operation,
+static int measure(struct bench *bench, const char *name, enum proactor_opcode operation,
 	const struct place *place)
 {
 	_cleanup_(fd_closep) int fd = -EBADF;
@@ -145,10 +145,10 @@ int bench_files(struct bench *bench)
 	const struct place tmpfs = {"/dev/shm", TMPFS_MAGIC, "/dev/shm is not a tmpfs"};
 	int r;
 
-	r = measure(bench, "write4k.ext4.driver.vs_pwrite", BENCH_WRITE, &ext4);
+	r = measure(bench, "write4k.ext4.driver.vs_pwrite", PROACTOR_WRITE, &ext4);
 	if (r >= 0)
-		r = measure(bench, "write4k.tmpfs.driver.vs_pwrite", BENCH_WRITE, &tmpfs);
+		r = measure(bench, "write4k.tmpfs.driver.vs_pwrite", PROACTOR_WRITE, &tmpfs);
 	if (r >= 0)
-		r = measure(bench, "read4k.tmpfs.driver.vs_pread", BENCH_READ, &tmpfs);
+		r = measure(bench, "read4k.tmpfs.driver.vs_pread", PROACTOR_READ, &tmpfs);
 	return r;
 }

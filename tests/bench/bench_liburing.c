@@ -54,7 +54,7 @@ static inline void prepare(struct bench_liburing *load, unsigned index)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&load->ring);
 
-	if (load->operation == BENCH_NOP) {
+	if (load->operation == PROACTOR_NOP) {
 		bench_blocks_started(&load->blocks, index);
 		io_uring_prep_nop(sqe);
 	} else {
@@ -67,7 +67,7 @@ static inline void prepare(struct bench_liburing *load, unsigned index)
 
 static inline bool is_right(struct bench_liburing *load, const struct io_uring_cqe *cqe)
 {
-	if (load->operation == BENCH_NOP) {
+	if (load->operation == PROACTOR_NOP) {
 		bench_blocks_ended(&load->blocks, (unsigned)cqe->user_data);
 		return cqe->res == 0;
 	}

@@ -13,7 +13,7 @@ int bench_ring_init(struct io_uring *ring);
 /* Keeps @depth operations in flight. */
 struct bench_liburing {
 	struct io_uring ring;
-	enum bench_operation operation; /* BENCH_NOP or BENCH_READ */
+	enum proactor_opcode operation; /* PROACTOR_NOP or PROACTOR_READ */
 	unsigned depth;
 	struct bench_blocks blocks;
 };

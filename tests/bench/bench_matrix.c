@@ -203,7 +203,7 @@ static void print_table(const struct bench *bench, const struct bench_task *task
 		printf(" %9u", *depth);
 	printf("\n");
 	for (unsigned way = 0; way < BENCH_WAY_COUNT; way++) {
-		if (bench_ways[way].reads && task->operation != BENCH_READ)
+		if (bench_ways[way].reads && task->operation != PROACTOR_READ)
 			continue;
 		printf("%-30s", bench_ways[way].summary);
 		for (const unsigned *depth = task->depths; *depth > 0; depth++) {

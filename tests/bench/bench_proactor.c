@@ -54,56 +54,52 @@ void bench_proactor_deinit(struct bench_proactor *load)
 	bench_blocks_deinit(&load->blocks);
 }
 
-static struct proactor_op next_write(struct bench_proactor *load, unsigned index)
+/* What is the same for all operations with buffer @index, as a program would keep it. */
+static struct proactor_op prepare(const struct bench_proactor *load, unsigned index)
 {
-	return (struct proactor_op){
-		.opcode = PROACTOR_WRITE,
+	struct proactor_op op = {
+		.opcode = load->operation,
 		.flags = load->flags,
 		.context = (void *)(uintptr_t)index,
-		.write =
-			{
-				.file = load->file,
-				.data = bench_blocks_buffer(&load->blocks, index),
-				.size = BENCH_BLOCK_SIZE,
-				.offset = (int64_t)bench_blocks_stamp(&load->blocks, index,
-					load->seed),
-			},
 	};
+	uint8_t *data = bench_blocks_buffer(&load->blocks, index);
+	size_t size = load->blocks.shape.size;
+
+	if (load->operation == PROACTOR_READ) {
+		op.read.file = load->file;
+		op.read.data = data;
+		op.read.size = size;
+	} else if (load->operation == PROACTOR_WRITE) {
+		op.write.file = load->file;
+		op.write.data = data;
+		op.write.size = size;
+	}
+	return op;
 }
 
-static struct proactor_op next_operation(struct bench_proactor *load, unsigned index)
+/* The next operation with buffer @index. */
+static inline const struct proactor_op *next_operation(struct bench_proactor *load, unsigned index)
 {
-	void *context = (void *)(uintptr_t)index;
+	struct proactor_op *op = &load->ops[index];
 
-	if (load->operation == BENCH_NOP) {
+	if (load->operation == PROACTOR_READ)
+		op->read.offset = (int64_t)bench_blocks_next(&load->blocks, index);
+	else if (load->operation == PROACTOR_WRITE)
+		op->write.offset = (int64_t)bench_blocks_stamp(&load->blocks, index, load->seed);
+	else
 		bench_blocks_started(&load->blocks, index);
-		return (struct proactor_op){
-			.opcode = PROACTOR_NOP, .flags = load->flags, .context = context};
-	}
-	if (load->operation == BENCH_WRITE)
-		return next_write(load, index);
-	return (struct proactor_op){
-		.opcode = PROACTOR_READ,
-		.flags = load->flags,
-		.context = context,
-		.read =
-			{
-				.file = load->file,
-				.data = bench_blocks_buffer(&load->blocks, index),
-				.size = load->blocks.shape.size,
-				.offset = (int64_t)bench_blocks_next(&load->blocks, index),
-			},
-	};
+	return op;
 }
 
 static bool is_right(struct bench_proactor *load, const struct proactor_completion *completion)
 {
 	unsigned index = (unsigned)(uintptr_t)completion->context;
 
-	if (load->operation == BENCH_READ)
+	if (load->operation == PROACTOR_READ)
 		return bench_blocks_right(&load->blocks, index, completion->result);
 	bench_blocks_ended(&load->blocks, index);
-	return completion->result == (load->operation == BENCH_WRITE ? BENCH_BLOCK_SIZE : 0);
+	return completion->result ==
+		(load->operation == PROACTOR_WRITE ? (int64_t)load->blocks.shape.size : 0);
 }
 
 /*
@@ -113,10 +109,9 @@ static bool is_right(struct bench_proactor *load, const struct proactor_completi
 static int start(struct bench_proactor *load, unsigned index)
 {
 	while (load->started < load->op_count) {
-		struct proactor_op op = next_operation(load, index);
 		struct proactor_completion ready;
 		uint64_t key;
-		int r = proactor_push(load->proactor, &op, &key, &ready);
+		int r = proactor_push(load->proactor, next_operation(load, index), &key, &ready);
 
 		if (unlikely(r < 0))
 			return r;
@@ -154,8 +149,10 @@ int bench_proactor_run(void *context, uint64_t op_count, uint64_t seed)
 	load->started = load->ended = 0;
 	load->seed = seed;
 	bench_blocks_begin(&load->blocks, seed);
-	for (unsigned i = 0; r >= 0 && i < load->depth; i++)
+	for (unsigned i = 0; r >= 0 && i < load->depth; i++) {
+		load->ops[i] = prepare(load, i);
 		r = start(load, i);
+	}
 	while (r >= 0 && load->ended < op_count) {
 		int count = proactor_poll(load->proactor, NULL, entries, BENCH_DEPTH_MAX);
 
@@ -164,7 +161,7 @@ int bench_proactor_run(void *context, uint64_t op_count, uint64_t seed)
 		for (int i = 0; i < count && r >= 0; i++)
 			r = finish(load, &entries[i]);
 	}
-	if (r >= 0 && load->operation == BENCH_WRITE &&
+	if (r >= 0 && load->operation == PROACTOR_WRITE &&
 		!bench_blocks_written(&load->blocks, load->fd, seed))
 		return -EIO;
 	return MIN(r, 0);

@@ -7,12 +7,10 @@
 #include "driver/proactor.h"
 #include "tests/bench/bench_blocks.h"
 
-enum bench_operation { BENCH_NOP, BENCH_READ, BENCH_WRITE };
-
 /* Keeps @depth operations in flight through a proactor. */
 struct bench_proactor {
 	struct proactor *proactor;
-	enum bench_operation operation;
+	enum proactor_opcode operation; /* NOP, READ or WRITE */
 	unsigned depth;
 	uint32_t flags; /* of each operation */
 	int64_t file;   /* what is read and written */
@@ -20,6 +18,7 @@ struct bench_proactor {
 	struct bench_blocks blocks;
 	/* of a run */
 	uint64_t op_count, started, ended, seed;
+	struct proactor_op ops[BENCH_DEPTH_MAX];
 };
 
 /*

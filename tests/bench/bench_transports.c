@@ -31,32 +31,33 @@ enum yardstick { NONE, INPROCESS, NBDKIT, PINGPONG };
 static const struct row {
 	const char *name;
 	enum bench_transport transport;
-	enum bench_operation operation;
+	enum proactor_opcode operation;
 	unsigned depth;
 	const struct bench_shape *shape;
 	enum yardstick yardstick;
 	bool direct; /* past the page cache */
 } rows[] = {
-	{"read4k.qd1.ring.vs_inprocess", BENCH_RING, BENCH_READ, 1, &bench_shape_4k, INPROCESS,
+	{"read4k.qd1.ring.vs_inprocess", BENCH_RING, PROACTOR_READ, 1, &bench_shape_4k, INPROCESS,
 		false},
-	{"read4k.qd32.ring.vs_inprocess", BENCH_RING, BENCH_READ, 32, &bench_shape_4k, INPROCESS,
+	{"read4k.qd32.ring.vs_inprocess", BENCH_RING, PROACTOR_READ, 32, &bench_shape_4k, INPROCESS,
 		false},
-	{"read4k.qd32.ring.vs_nbdkit", BENCH_RING, BENCH_READ, 32, &bench_shape_4k, NBDKIT, false},
-	{"read4k.qd32.memory.vs_nbdkit", BENCH_MEMORY, BENCH_READ, 32, &bench_shape_4k, NBDKIT,
+	{"read4k.qd32.ring.vs_nbdkit", BENCH_RING, PROACTOR_READ, 32, &bench_shape_4k, NBDKIT,
 		false},
-	{"read4k.qd32.socket.vs_nbdkit", BENCH_SOCKET, BENCH_READ, 32, &bench_shape_4k, NBDKIT,
+	{"read4k.qd32.memory.vs_nbdkit", BENCH_MEMORY, PROACTOR_READ, 32, &bench_shape_4k, NBDKIT,
 		false},
-	{"direct4k.qd32.ring.vs_inprocess", BENCH_RING, BENCH_READ, 32, &bench_shape_4k, INPROCESS,
-		true},
-	{"seq256k.ring.vs_inprocess", BENCH_RING, BENCH_READ, SEQUENTIAL_DEPTH, &sequential,
+	{"read4k.qd32.socket.vs_nbdkit", BENCH_SOCKET, PROACTOR_READ, 32, &bench_shape_4k, NBDKIT,
+		false},
+	{"direct4k.qd32.ring.vs_inprocess", BENCH_RING, PROACTOR_READ, 32, &bench_shape_4k,
+		INPROCESS, true},
+	{"seq256k.ring.vs_inprocess", BENCH_RING, PROACTOR_READ, SEQUENTIAL_DEPTH, &sequential,
 		INPROCESS, false},
-	{"seq256k.socket.vs_inprocess", BENCH_SOCKET, BENCH_READ, SEQUENTIAL_DEPTH, &sequential,
+	{"seq256k.socket.vs_inprocess", BENCH_SOCKET, PROACTOR_READ, SEQUENTIAL_DEPTH, &sequential,
 		INPROCESS, false},
-	{"nop.qd1.ring.vs_pingpong", BENCH_RING, BENCH_NOP, 1, &bench_shape_4k, PINGPONG, false},
-	{"nop.qd1.socket.vs_pingpong", BENCH_SOCKET, BENCH_NOP, 1, &bench_shape_4k, PINGPONG,
+	{"nop.qd1.ring.vs_pingpong", BENCH_RING, PROACTOR_NOP, 1, &bench_shape_4k, PINGPONG, false},
+	{"nop.qd1.socket.vs_pingpong", BENCH_SOCKET, PROACTOR_NOP, 1, &bench_shape_4k, PINGPONG,
 		false},
-	{"nop.qd32.ring", BENCH_RING, BENCH_NOP, 32, &bench_shape_4k, NONE, false},
-	{"nop.qd32.socket", BENCH_SOCKET, BENCH_NOP, 32, &bench_shape_4k, NONE, false},
+	{"nop.qd32.ring", BENCH_RING, PROACTOR_NOP, 32, &bench_shape_4k, NONE, false},
+	{"nop.qd32.socket", BENCH_SOCKET, PROACTOR_NOP, 32, &bench_shape_4k, NONE, false},
 };
 
 /* What a row has beside ours; each is the only one. */

@@ -22,11 +22,11 @@ static const struct bench_shape shape_256k = {
 	.size = LARGE_SIZE, .depth_max = LARGE_DEPTH, .block_count = BENCH_DATA_BLOCKS};
 
 const struct bench_task bench_tasks[BENCH_TASK_COUNT] = {
-	{"read4k", BENCH_READ, &bench_shape_4k, BENCH_BLOCK_SIZE, {1, 2, 4, 8, 16, 32, 64, 128},
+	{"read4k", PROACTOR_READ, &bench_shape_4k, BENCH_BLOCK_SIZE, {1, 2, 4, 8, 16, 32, 64, 128},
 		{1, 8, 32, 128}},
-	{"nop", BENCH_NOP, &bench_shape_4k, BENCH_PING_SIZE, {1, 2, 4, 8, 16, 32, 64, 128},
+	{"nop", PROACTOR_NOP, &bench_shape_4k, BENCH_PING_SIZE, {1, 2, 4, 8, 16, 32, 64, 128},
 		{1, 8, 32, 128}},
-	{"read256k", BENCH_READ, &shape_256k, LARGE_SIZE, {1, 8, 32}, {1, 8}},
+	{"read256k", PROACTOR_READ, &shape_256k, LARGE_SIZE, {1, 8, 32}, {1, 8}},
 };
 
 static int init_plain(struct bench_field *field)
@@ -40,7 +40,7 @@ static int init_plain(struct bench_field *field)
 	field->liburing.operation = field->task->operation;
 	field->sides[BENCH_WAY_PINGPONG] = bench_pingpong_side(&field->pingpong);
 	field->sides[BENCH_WAY_LIBURING] = bench_liburing_side(&field->liburing);
-	if (field->task->operation == BENCH_NOP)
+	if (field->task->operation == PROACTOR_NOP)
 		return r;
 	if (r >= 0)
 		r = bench_pread_init(&field->pread, fd, shape);
@@ -72,7 +72,7 @@ static int init_proactors(struct bench_field *field)
 	for (unsigned way = BENCH_WAY_LIBPROACTOR; r >= 0 && way <= BENCH_WAY_RING; way++) {
 		struct bench_proactor *load = &field->loads[way - BENCH_WAY_LIBPROACTOR];
 
-		if (bench_ways[way].reads && field->task->operation != BENCH_READ)
+		if (bench_ways[way].reads && field->task->operation != PROACTOR_READ)
 			continue;
 		r = way == BENCH_WAY_LIBPROACTOR
 			? init_inprocess(field, load)
@@ -111,7 +111,7 @@ int bench_field_init(struct bench_field *field)
 	r = init_plain(field);
 	if (r >= 0)
 		r = init_proactors(field);
-	if (r >= 0 && field->task->operation == BENCH_READ)
+	if (r >= 0 && field->task->operation == PROACTOR_READ)
 		r = init_nbds(field);
 	return r;
 }

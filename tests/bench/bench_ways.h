@@ -35,7 +35,7 @@ enum { BENCH_DEPTHS_MAX = 8 };
 /* What is done, and at which depths. */
 struct bench_task {
 	const char *name;
-	enum bench_operation operation;
+	enum proactor_opcode operation;
 	const struct bench_shape *shape;
 	size_t answer_size; /* of the ping-pong */
 	unsigned depths[BENCH_DEPTHS_MAX + 1], quick_depths[BENCH_DEPTHS_MAX + 1];

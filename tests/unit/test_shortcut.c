@@ -100,6 +100,35 @@ START_TEST(small_transfers_at_an_offset_may_have_one)
 }
 END_TEST
 
+START_TEST(only_what_may_have_one_is_looked_at)
+{
+	const uint64_t all = ~(UINT64_C(1) << PROACTOR_READV | UINT64_C(1) << PROACTOR_WRITEV);
+	const uint64_t reads = UINT64_C(1) << PROACTOR_READ | UINT64_C(1) << PROACTOR_READV;
+	const uint64_t writes = UINT64_C(1) << PROACTOR_WRITE | UINT64_C(1) << PROACTOR_WRITEV;
+	uint64_t plain = all;
+	struct shortcuts shortcuts;
+
+	shortcuts_init(&shortcuts, &plain);
+	shortcuts_set(&shortcuts, 3, 0);
+	ck_assert_uint_eq(shortcuts.ops, 0);
+	shortcuts_set(&shortcuts, 3, SHORTCUT_READS);
+	ck_assert_uint_eq(shortcuts.ops, reads);
+	ck_assert_uint_eq(plain, all & ~reads);
+	shortcuts_set(&shortcuts, 4, SHORTCUT_UNKNOWN);
+	ck_assert_uint_eq(shortcuts.ops, reads | writes);
+	ck_assert_uint_eq(plain, all & ~(reads | writes));
+	/* no numbers of files, or too high ones */
+	shortcuts_set(&shortcuts, -1, SHORTCUT_READS);
+	shortcuts_set(&shortcuts, SHORTCUT_FILES_MAX, SHORTCUT_READS);
+	shortcuts_set(&shortcuts, 4, 0);
+	ck_assert_uint_eq(shortcuts.ops, reads);
+	shortcuts_set(&shortcuts, 3, 0);
+	ck_assert_uint_eq(shortcuts.ops, 0);
+	ck_assert_uint_eq(plain, all);
+	shortcuts_deinit(&shortcuts);
+}
+END_TEST
+
 /* ---- when ---- */
 
 static void doze(void)
@@ -110,20 +139,22 @@ static void doze(void)
 }
 
 /* So long did a call take that slept. */
-enum { BEGIN_NS = 1000000, TOOK_NS = 1000, END_NS = BEGIN_NS + TOOK_NS };
+enum { TOOK_NS = 1000, END_NS = 1000000 };
+
+static uint64_t plain_ops;
 
 START_TEST(who_sleeps_is_held)
 {
 	struct shortcut_file file = {0}, other = {0};
 	struct shortcuts shortcuts;
 
-	shortcuts_init(&shortcuts);
+	shortcuts_init(&shortcuts, &plain_ops);
 	/* nobody knows what was before */
 	doze();
-	shortcut_look_at(&shortcuts, &file, 0, BEGIN_NS, END_NS);
+	shortcut_look_at(&shortcuts, &file, 0, END_NS, TOOK_NS);
 	ck_assert(shortcut_may_try(&shortcuts, &file, 0, END_NS));
 	doze();
-	shortcut_look_at(&shortcuts, &file, 0, BEGIN_NS, END_NS);
+	shortcut_look_at(&shortcuts, &file, 0, END_NS, TOOK_NS);
 	ck_assert(!shortcut_may_try(&shortcuts, &file, 0, END_NS));
 	ck_assert(!shortcut_may_try(&shortcuts, &other, 0, END_NS + 9 * TOOK_NS - 1));
 	ck_assert(shortcut_may_try(&shortcuts, &other, 0, END_NS + 9 * TOOK_NS));
@@ -138,17 +169,17 @@ START_TEST(waits_of_the_loop_are_nobodys_fault)
 	struct shortcut_file file = {0};
 	struct shortcuts shortcuts;
 
-	shortcuts_init(&shortcuts);
-	shortcut_look_at(&shortcuts, &file, 0, BEGIN_NS, END_NS);
+	shortcuts_init(&shortcuts, &plain_ops);
+	shortcut_look_at(&shortcuts, &file, 0, END_NS, TOOK_NS);
 	/* one that came to an end in the meantime: another turn */
 	doze();
-	shortcut_look_at(&shortcuts, &file, 1, BEGIN_NS, END_NS);
+	shortcut_look_at(&shortcuts, &file, 1, END_NS, TOOK_NS);
 	ck_assert(shortcut_may_try(&shortcuts, &file, 1, END_NS));
 	/* in the next, what comes before the first call is counted out, what comes after is not */
 	doze();
 	ck_assert(shortcut_may_try(&shortcuts, &file, 2, END_NS));
 	doze();
-	shortcut_look_at(&shortcuts, &file, 2, BEGIN_NS, END_NS);
+	shortcut_look_at(&shortcuts, &file, 2, END_NS, TOOK_NS);
 	ck_assert(!shortcut_may_try(&shortcuts, &file, 2, END_NS));
 }
 END_TEST
@@ -162,9 +193,9 @@ START_TEST(who_is_slow_without_sleep_is_not_held)
 
 	for (int i = 0; i < 10 && !may_try; i++) {
 		file = (struct shortcut_file){0};
-		shortcuts_init(&shortcuts);
-		shortcut_look_at(&shortcuts, &file, 0, BEGIN_NS, END_NS);
-		shortcut_look_at(&shortcuts, &file, 0, BEGIN_NS, END_NS);
+		shortcuts_init(&shortcuts, &plain_ops);
+		shortcut_look_at(&shortcuts, &file, 0, END_NS, TOOK_NS);
+		shortcut_look_at(&shortcuts, &file, 0, END_NS, TOOK_NS);
 		may_try = shortcut_may_try(&shortcuts, &file, 0, END_NS);
 	}
 	ck_assert(may_try);
@@ -289,6 +320,7 @@ int main(void)
 	suite_add(suite, what_is_no_file_has_none);
 	suite_add(suite, writes_within_a_limit_have_none);
 	suite_add(suite, small_transfers_at_an_offset_may_have_one);
+	suite_add(suite, only_what_may_have_one_is_looked_at);
 	suite_add(suite, who_sleeps_is_held);
 	suite_add(suite, waits_of_the_loop_are_nobodys_fault);
 	suite_add(suite, who_is_slow_without_sleep_is_not_held);
