@@ -79,7 +79,8 @@ enum uring_special {
 	URING_LACKS = 1,     /* the kernel has it not: it is done by system call */
 	URING_ENDS_FILE = 2, /* its file leaves the tables */
 	URING_REGIONS = 4,   /* there is registered memory, which it may name */
-	URING_RARE = 8,      /* its preparation calls something, or keeps something */
+	URING_SIGPIPE = 8,   /* it may raise that, and the kernel has no flag against it */
+	URING_RARE = 16,     /* its preparation calls something, or keeps something */
 };
 
 struct uring {
@@ -225,16 +226,11 @@ static inline unsigned uring_cq_end(const struct uring *uring)
 								 : uring->reaped;
 }
 
-/* As uring_write_quietly(), where the kernel has no flag for it. */
+/*
+ * That nobody reads what a write to @fd writes to is to be said by the result, and by no signal:
+ * where the kernel has no flag for that.
+ */
 void uring_hold_sigpipe(struct uring *uring, int fd);
-
-/* That nobody reads what the write @sqe writes to says the result, and no signal. */
-static inline void uring_write_quietly(struct uring *uring, struct io_uring_sqe *sqe)
-{
-	sqe->rw_flags = uring->write_rwf;
-	if (unlikely(uring->write_rwf == 0))
-		uring_hold_sigpipe(uring, sqe->fd);
-}
 
 /* ---- uring_probe.c ---- */
 

@@ -179,6 +179,6 @@ int uring_prep_kept(struct uring *uring, struct io_uring_sqe *sqe, const struct 
 	op_copy(&copy, op, room);
 	prep_copy(sqe, &copy);
 	if (op->opcode == PROACTOR_WRITEV)
-		uring_write_quietly(uring, sqe);
+		sqe->rw_flags = uring->write_rwf;
 	return 0;
 }

@@ -126,7 +126,7 @@ static inline __attribute__((always_inline)) void prep_frequent(struct uring *ur
 	case PROACTOR_WRITE:
 		io_uring_prep_write(sqe, syscall_fd(op->write.file), op->write.data,
 			syscall_transfer_size(op->write.size), (uint64_t)op->write.offset);
-		uring_write_quietly(uring, sqe);
+		sqe->rw_flags = uring->write_rwf;
 		break;
 	case PROACTOR_RECV:
 		io_uring_prep_recv(sqe, syscall_fd(op->recv.file), op->recv.data,
@@ -147,6 +147,8 @@ static int prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proa
 {
 	if (op->flags & PROACTOR_BUFFER_SELECT)
 		return uring_prep_select(uring, sqe, op, slot);
+	if (unlikely(uring->op_special[op->opcode] & URING_SIGPIPE))
+		uring_hold_sigpipe(uring, syscall_fd(op->write.file));
 	if (uring->op_special[op->opcode] & URING_RARE)
 		return prep_rare(uring, sqe, op, slot);
 	prep_frequent(uring, sqe, op);

@@ -135,6 +135,10 @@ static void use_features(struct uring *uring, const struct io_uring_params *para
 	uring->defers = params->flags & IORING_SETUP_DEFER_TASKRUN;
 	uring->sqpoll = params->flags & IORING_SETUP_SQPOLL;
 	uring->write_rwf = sigpipe_rwf();
+	if (uring->write_rwf == 0) {
+		uring->op_special[PROACTOR_WRITE] |= URING_SIGPIPE;
+		uring->op_special[PROACTOR_WRITEV] |= URING_SIGPIPE;
+	}
 	uring->enter_flags = IORING_ENTER_GETEVENTS;
 	if (params->features & URING_FEATURE_NO_IOWAIT)
 		uring->wait_flags = URING_ENTER_NO_IOWAIT;
