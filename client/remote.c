@@ -336,7 +336,7 @@ static uint64_t spin_window_ns(const struct remote *remote, const struct proacto
 }
 
 /* The way that operations go: $PROACTOR_TRANSPORT, else by a ring where the daemon has them. */
-static int open_transport(struct remote *remote)
+static int open_transport(struct remote *remote, uint32_t capacity)
 {
 	const char *name = secure_getenv("PROACTOR_TRANSPORT");
 	bool must = name && strcmp(name, "ring") == 0;
@@ -346,7 +346,7 @@ static int open_transport(struct remote *remote)
 		return -EINVAL;
 	if (name && *name && !must)
 		return 0;
-	r = remote->has_rings ? remote_ring_open(remote) : 0;
+	r = remote->has_rings ? remote_ring_open(remote, capacity) : 0;
 	return r == 0 && must && !remote_ring_is_open(&remote->ring) ? -EOPNOTSUPP : r;
 }
 
@@ -373,7 +373,7 @@ int remote_new(struct proactor **ret_proactor, const struct proactor_options *op
 	if (r >= 0)
 		r = remote_hello(remote);
 	if (r >= 0)
-		r = open_transport(remote);
+		r = open_transport(remote, options->capacity);
 	if (r < 0) {
 		proactor_threads_free(remote->base.threads);
 		remote_free(&remote->base);

@@ -63,15 +63,31 @@ static bool entries_valid(uint64_t entries)
 		(entries & (entries - 1)) == 0;
 }
 
-int remote_ring_open(struct remote *remote)
+static int ask(struct remote *remote, uint32_t capacity, struct rpc_message *ret_response,
+	struct rpc_error *ret_error)
+{
+	_cleanup_(buffer_deinit) struct buffer params = {0};
+	struct pack pack = pack_into(&params);
+	uint64_t entries = QUEUE_ENTRIES_MIN;
+
+	while (entries < MIN(capacity, (uint32_t)QUEUE_ENTRIES_MAX))
+		entries *= 2;
+	if (capacity > 0)
+		pack_uint(&pack, entries);
+	if (pack.failed)
+		return -ENOMEM;
+	return call_run(&remote->connection, "ring", &params, capacity > 0,
+		clock_now_ns() + RING_TIMEOUT_NS, ret_response, ret_error);
+}
+
+int remote_ring_open(struct remote *remote, uint32_t capacity)
 {
 	struct remote_ring *ring = &remote->ring;
 	_cleanup_(fd_closep) int memory_fd = -EBADF;
 	struct rpc_message response;
 	struct rpc_error error;
 	uint64_t entries;
-	int r = call_run(&remote->connection, "ring", NULL, 0, clock_now_ns() + RING_TIMEOUT_NS,
-		&response, &error);
+	int r = ask(remote, capacity, &response, &error);
 
 	if (r < 0)
 		return r;

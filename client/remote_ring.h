@@ -40,10 +40,11 @@ struct remote_ring {
 };
 
 /*
- * Asks the daemon for a ring. Where it has none, or not for us, there is none afterwards: 0. Else
- * as call_run(), -EPROTO, -ENOMEM.
+ * Asks the daemon for a ring of @capacity slots a direction, which is rounded up, and cut to what
+ * rings may have; 0: as many as the daemon likes. Where it has none, or not for us, there is none
+ * afterwards: 0. Else as call_run(), -EPROTO, -ENOMEM.
  */
-int remote_ring_open(struct remote *remote);
+int remote_ring_open(struct remote *remote, uint32_t capacity);
 
 /* That no access to @size bytes of @fd can miss its end, whoever made it. -EPROTO. */
 int remote_check_shared(int fd, size_t size);

@@ -418,7 +418,10 @@ enum {
 struct proactor_options {
 	size_t size;     /* sizeof(struct proactor_options): lets it grow */
 	uint32_t driver; /* enum proactor_driver */
-	/* submissions held before a system call, rounded to a power of two; 0: 256 */
+	/*
+	 * submissions held before a system call, rounded up to a power of two; 0: 256, and in a
+	 * daemon's ring 64. What is more costs more, and is never refused.
+	 */
 	uint32_t capacity;
 	/* completions held without extra cost, rounded likewise; 0: 4 × capacity */
 	uint32_t completion_capacity;

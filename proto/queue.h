@@ -29,7 +29,7 @@ enum {
 	QUEUE_FRAME_SIZE_MAX = QUEUE_SLOT_SIZE - 2,
 	QUEUE_ENTRIES_MIN = 8,
 	QUEUE_ENTRIES_MAX = 4096,
-	QUEUE_ENTRIES_DEFAULT = 128,
+	QUEUE_ENTRIES_DEFAULT = 64,
 	/* in the shared memory of a pair of queues; slots of requests, then of responses */
 	QUEUE_REQUESTS_AT = 0,
 	QUEUE_RESPONSES_AT = 128,

@@ -164,7 +164,7 @@ def ring_has_the_layout_of_the_protocol():
         ring.close()
     with Daemon() as daemon, daemon.client() as client:
         ring = Ring(client, None)
-        assert ring.entries == 128
+        assert ring.entries == 64
         ring.close()
 
 

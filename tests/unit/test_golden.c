@@ -373,10 +373,12 @@ static void memory_free_request(struct pack *pack)
 	pack_uint(pack, 1);
 }
 
+enum { RING_ENTRIES = 128 };
+
 static void ring_request(struct pack *pack)
 {
 	rpc_pack_request(pack, 12, "ring", 1);
-	pack_uint(pack, QUEUE_ENTRIES_DEFAULT);
+	pack_uint(pack, RING_ENTRIES);
 }
 
 /* As methods.c packs it: tests/e2e/ring_client.py sees it come over a socket. */
@@ -384,8 +386,8 @@ static void ring_response(struct pack *pack)
 {
 	rpc_pack_success(pack, 12);
 	pack_map(pack, 2);
-	pack_pair_uint(pack, "entries", QUEUE_ENTRIES_DEFAULT);
-	pack_pair_uint(pack, "size", queue_memory_size(QUEUE_ENTRIES_DEFAULT));
+	pack_pair_uint(pack, "entries", RING_ENTRIES);
+	pack_pair_uint(pack, "size", queue_memory_size(RING_ENTRIES));
 }
 
 static void read_request_in_memory(struct pack *pack)
