@@ -319,6 +319,8 @@ int main(int argc, char **argv)
 
 	CHECK(argc >= 3, "usage");
 	options.socket_path = argv[2];
+	if (strcmp(argv[1], "drained") == 0 && argc > 3)
+		options.capacity = (uint32_t)strtoul(argv[3], NULL, 10);
 	alarm(HANG_SECONDS);
 	r = proactor_new(&proactor, &options);
 	if (r < 0) {

@@ -12,6 +12,7 @@ import threading
 import msgpack
 
 from harness import BUILD, COMPLAINTS, FACTOR, Daemon, run, test, until
+from ring_client import SLOT, SLOTS
 
 PROGRAM = os.path.join(BUILD, "tests", "e2e", "remote_client")
 NO_PROACTOR = 3
@@ -75,6 +76,18 @@ def what_ends_while_the_daemon_drains_has_ended():
                 until("it is in flight", lambda: client.call("stats")["operations"]["in_flight"] == 20)
             daemon.terminate()
             expect_status(program, [0], transport)
+
+
+@test
+def a_ring_has_the_capacity_that_was_asked_for():
+    for capacity, entries in ((0, 64), (1, 8), (100, 128), (2**20, 4096)):
+        with Daemon() as daemon:
+            program = start_program("drained", daemon.path, capacity, PROACTOR_TRANSPORT="ring")
+            assert program.stdout.readline() == "ready\n"
+            with daemon.client() as client:
+                assert client.call("stats")["memory"]["shared_bytes"] == SLOTS + 2 * entries * SLOT, capacity
+            daemon.terminate()
+            expect_status(program, [0], capacity)
 
 
 @test
