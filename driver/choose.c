@@ -12,8 +12,6 @@
 
 #include "driver/driver.h"
 
-enum { CAPACITY_DEFAULT = 256, COMPLETIONS_PER_SUBMISSION = 4 };
-
 /* $PROACTOR_DRIVER on top of @options. -EINVAL where it names nothing known. */
 static int options_from_environment(struct proactor_options *options)
 {
@@ -71,12 +69,6 @@ static int options_read(struct proactor_options *ret_options, const struct proac
 		return -EINVAL;
 	if (options.required_ops >> PROACTOR_OPCODE_COUNT)
 		return -EOPNOTSUPP;
-	if (options.capacity == 0)
-		options.capacity = CAPACITY_DEFAULT;
-	if (options.completion_capacity == 0 &&
-		__builtin_mul_overflow(options.capacity, COMPLETIONS_PER_SUBMISSION,
-			&options.completion_capacity))
-		options.completion_capacity = UINT32_MAX;
 	*ret_options = options;
 	return options_from_environment(ret_options);
 }

@@ -22,6 +22,8 @@
 #include "driver/uring_reason.h"
 
 enum {
+	CAPACITY_DEFAULT = 256,
+	COMPLETIONS_PER_SUBMISSION = 4,
 	CAPACITY_MAX = 32768, /* what the kernel clamps to */
 	CAPACITY_SMALL = 64,
 	WORKERS_DEFAULT = 256, /* as many as there are threads in a pool */
@@ -94,9 +96,12 @@ static int try_modes(struct io_uring_params *ret_params, const struct proactor_o
 static int try_setup(struct io_uring_params *ret_params, const struct proactor_options *options)
 {
 	const struct timespec nap = {.tv_nsec = MEMORY_NAP_NS};
-	unsigned capacity = MIN(options->capacity, (unsigned)CAPACITY_MAX);
+	unsigned capacity = options->capacity > 0 ? MIN(options->capacity, (unsigned)CAPACITY_MAX)
+						  : (unsigned)CAPACITY_DEFAULT;
 	unsigned completion_capacity =
-		MIN(options->completion_capacity, (unsigned)CAPACITY_MAX * 2);
+		MIN(options->completion_capacity > 0 ? options->completion_capacity
+						     : capacity * COMPLETIONS_PER_SUBMISSION,
+			(unsigned)CAPACITY_MAX * 2);
 	int fd = try_modes(ret_params, options, capacity, completion_capacity);
 
 	for (unsigned i = 0; fd == -ENOMEM && i < MEMORY_TRIES; i++) {
@@ -104,7 +109,8 @@ static int try_setup(struct io_uring_params *ret_params, const struct proactor_o
 			capacity /= 2;
 		else
 			(void)nanosleep(&nap, NULL);
-		completion_capacity = MIN(completion_capacity, capacity * 4);
+		completion_capacity =
+			MIN(completion_capacity, capacity * COMPLETIONS_PER_SUBMISSION);
 		fd = try_modes(ret_params, options, capacity, completion_capacity);
 	}
 	return fd;

@@ -85,7 +85,7 @@ def a_ring_has_the_capacity_that_was_asked_for():
             program = start_program("drained", daemon.path, capacity, PROACTOR_TRANSPORT="ring")
             assert program.stdout.readline() == "ready\n"
             with daemon.client() as client:
-                assert client.call("stats")["memory"]["shared_bytes"] == SLOTS + 2 * entries * SLOT, capacity
+                assert client.call("stats")["memory"]["shared_bytes"] == SLOTS + 2 * entries * SLOT, (capacity, client.call("stats")["memory"])
             daemon.terminate()
             expect_status(program, [0], capacity)
 
