@@ -6,7 +6,8 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+
+#include "base/file_type.h"
 
 static bool refuse(struct rpc_error *error, const char *what)
 {
@@ -38,9 +39,9 @@ static int socket_domain(int fd)
 
 bool policy_is_on_disk(int fd)
 {
-	struct stat found;
+	int type = file_type(fd);
 
-	return fstat(fd, &found) == 0 && (S_ISREG(found.st_mode) || S_ISBLK(found.st_mode));
+	return type == S_IFREG || type == S_IFBLK;
 }
 
 /*
@@ -49,12 +50,9 @@ bool policy_is_on_disk(int fd)
  */
 static bool is_neutral(int fd)
 {
-	struct stat found;
 	int domain;
 
-	if (fstat(fd, &found) < 0)
-		return false;
-	switch (found.st_mode & S_IFMT) {
+	switch (file_type(fd)) {
 	case S_IFREG:
 	case S_IFDIR:
 	case S_IFIFO:

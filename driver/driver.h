@@ -166,8 +166,11 @@ static inline struct slot *driver_start(struct proactor *proactor, const struct 
 	return slot;
 }
 
-/* Does @op at once, without the driver, where there is a way. False: there is none. */
-bool driver_shortcut(struct proactor *proactor, const struct proactor_op *op, int64_t *ret_result);
+/*
+ * Does @op at once, without the driver, where there is a way. False: there is none, and @op is
+ * flagged where it may block.
+ */
+bool driver_shortcut(struct proactor *proactor, struct proactor_op *op, int64_t *ret_result);
 
 /* What a push ends with, one of three: it is in flight, */
 static inline int driver_pending(const struct slot *slot, uint64_t *ret_key)

@@ -77,9 +77,8 @@ static int epoll_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 		return -errno;
 	/* attached before and closed past us, it is another file now */
 	epoll_file_end(epoll_of(proactor), fd);
-	shortcuts_set(&proactor->shortcuts, fd, shortcut_ways(fd));
 	*ret_file = fd;
-	return 0;
+	return shortcuts_attach(&proactor->shortcuts, fd);
 }
 
 static int epoll_detach(struct proactor *proactor, int64_t file, int *ret_fd)

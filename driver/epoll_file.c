@@ -80,7 +80,7 @@ int epoll_file_kind(struct epoll *epoll, int fd)
 		return r;
 	file->kind = (uint8_t)kind;
 	if (kind == SYSCALL_KIND_DISK)
-		shortcuts_set(&epoll->base.shortcuts, fd, shortcut_ways(fd));
+		(void)shortcuts_attach(&epoll->base.shortcuts, fd);
 	return kind;
 }
 
@@ -113,7 +113,7 @@ void epoll_file_end(struct epoll *epoll, int fd)
 {
 	struct epoll_file *file = epoll_file_find(epoll, fd);
 
-	shortcuts_set(&epoll->base.shortcuts, fd, 0);
+	(void)shortcuts_set(&epoll->base.shortcuts, fd, 0);
 	if (!file)
 		return;
 	if (file->state == EPOLL_FILE_REGISTERED)

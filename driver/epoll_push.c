@@ -195,17 +195,20 @@ static int push_transfer(const struct push *push)
 
 /*
  * Where epoll refuses a file, it is ready for what it ever will be. To wait for something else is
- * invalid, as for an io_uring (Linux 6.18).
+ * invalid, as for an io_uring (Linux 6.18). Who may block to say so is asked by a thread, once.
  */
 static int push_poll(const struct push *push)
 {
 	const struct proactor_op *op = push->op;
 	bool is_multishot = op->flags & PROACTOR_MULTISHOT, is_new;
-	int64_t events = syscall_try(op, SYSCALL_KIND_UNKNOWN);
 	int fd = syscall_fd(op->poll.file), r;
 	struct epoll_file *file;
 	struct waiter *waiter;
+	int64_t events;
 
+	if (op->flags & PROACTOR_MAY_BLOCK)
+		return push_to_thread(push, op);
+	events = syscall_try(op, SYSCALL_KIND_UNKNOWN);
 	if (events != -EAGAIN && (!is_multishot || events < 0))
 		return push_ended(push, events, 0);
 	r = epoll_file_need(push->epoll, fd, &file);

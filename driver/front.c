@@ -93,6 +93,19 @@ static inline int end_shortcut(struct proactor *proactor, const struct proactor_
 	return PROACTOR_READY;
 }
 
+/* What shortcuts are not for, or not now. */
+static __attribute__((noinline)) int push_looked_at(struct proactor *proactor,
+	const struct proactor_op *op, uint64_t *ret_key, struct proactor_completion *ret_ready)
+{
+	struct proactor_op patient;
+
+	if (!shortcut_asks(&proactor->shortcuts, op))
+		return push_plain(proactor, op, ret_key, ret_ready);
+	patient = *op;
+	patient.flags |= PROACTOR_MAY_BLOCK;
+	return push_plain(proactor, &patient, ret_key, ret_ready);
+}
+
 /* The call is made before anything is taken for it: there is nothing to give back. */
 static __attribute__((noinline)) int push_shortcut(struct proactor *proactor,
 	const struct proactor_op *op, uint64_t *ret_key, struct proactor_completion *ret_ready)
@@ -100,16 +113,18 @@ static __attribute__((noinline)) int push_shortcut(struct proactor *proactor,
 	int64_t r = shortcut_try(&proactor->shortcuts, op, proactor->stats.enters);
 
 	return likely(r != SYSCALL_BLOCKS) ? end_shortcut(proactor, op, r, ret_key, ret_ready)
-					   : push_plain(proactor, op, ret_key, ret_ready);
+					   : push_looked_at(proactor, op, ret_key, ret_ready);
 }
 
-bool driver_shortcut(struct proactor *proactor, const struct proactor_op *op, int64_t *ret_result)
+bool driver_shortcut(struct proactor *proactor, struct proactor_op *op, int64_t *ret_result)
 {
 	struct shortcuts *shortcuts = &proactor->shortcuts;
 
 	if (!(shortcuts->ops >> op->opcode & 1))
 		return false;
 	*ret_result = shortcut_try(shortcuts, op, proactor->stats.enters);
+	if (shortcut_asks(shortcuts, op))
+		op->flags |= PROACTOR_MAY_BLOCK;
 	return *ret_result != SYSCALL_BLOCKS;
 }
 

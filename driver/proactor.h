@@ -119,7 +119,9 @@ enum {
 	/*
 	 * It may block the thread that does it (the close of a socket that lingers, a file system
 	 * that asks somebody, or may be frozen). The driver has it done where it holds nothing else
-	 * up, which costs a little more. Without it, blocking holds up the proactor.
+	 * up, which costs a little more. Without it, blocking holds up the proactor; but reads,
+	 * writes and polls of a file that was attached, whose file system asks somebody (FUSE, the
+	 * network), are done so anyway.
 	 */
 	PROACTOR_MAY_BLOCK = 1,
 	/*
@@ -499,7 +501,8 @@ const char *proactor_driver_reason(const struct proactor *proactor);
  * proactor_detach(). The flags of the open file description are not changed, and with it offset and
  * flags stay shared with whoever else has it.
  *
- * -EBADF: not an open descriptor. -EMFILE, -EDQUOT, -ECONNRESET: with the daemon. On failure @fd
+ * -EBADF: not an open descriptor. -ENOMEM. -EMFILE, -EDQUOT, -ECONNRESET: with the daemon. On failure
+ * @fd
  * stays the caller's.
  */
 int proactor_attach(struct proactor *proactor, int fd, int64_t *ret_file);

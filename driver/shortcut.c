@@ -1,20 +1,29 @@
 /* Shortcuts. See shortcut.h. */
 #include "driver/shortcut.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 
+#include "base/file_type.h"
 #include "driver/kept.h"
+
+#define BIT(name) (UINT64_C(1) << PROACTOR_##name)
 
 #define WARY_NS NSEC_PER_SEC
 #define NO_TURN UINT64_MAX
 /* another processor's count may be behind: no such time is believed */
 #define TOOK_NS_MAX (10 * NSEC_PER_SEC)
+#define FILES_MIN   UINT32_C(64)
 enum { HELD_FILE_TIMES = 100, HELD_ALL_TIMES = 9 };
 
 void shortcuts_init(struct shortcuts *shortcuts, uint64_t *plain_ops)
@@ -31,10 +40,26 @@ void shortcuts_deinit(struct shortcuts *shortcuts)
 
 /* ---- which files ---- */
 
+/* Whether it is a file in memory. */
+static bool has_seals(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) >= 0;
+}
+
+/* Whether it is a file on a disk of this machine. (The kernel itself says that FUSE has none.) */
+static bool has_extents(int fd)
+{
+	struct fiemap map = {.fm_length = 1};
+
+	return ioctl(fd, FS_IOC_FIEMAP, &map) == 0;
+}
+
 static uint8_t ways_of_system(int fd)
 {
 	struct statfs system;
 
+	if (!has_seals(fd) && !has_extents(fd))
+		return SHORTCUT_ASKS;
 	if (fstatfs(fd, &system) < 0)
 		return 0;
 	switch (system.f_type) {
@@ -57,15 +82,15 @@ static bool has_size_limit(void)
 
 uint8_t shortcut_ways(int fd)
 {
-	uint8_t ways = ways_of_system(fd);
-	struct stat stat;
-	int flags;
+	int flags = fcntl(fd, F_GETFL);
+	uint8_t ways;
 
-	/* most have none, and need not be asked for more */
-	if (ways == 0 || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode))
+	if (flags < 0 || flags & O_PATH || file_type(fd) != S_IFREG)
 		return 0;
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || flags & (O_DIRECT | O_PATH))
+	ways = ways_of_system(fd);
+	if (ways & SHORTCUT_ASKS)
+		return ways;
+	if (flags & O_DIRECT)
 		return 0;
 	/* what is appended is a stream, and stays in order as far as it was */
 	if (flags & (O_DSYNC | O_APPEND) || (flags & O_ACCMODE) == O_RDONLY || has_size_limit())
@@ -73,36 +98,66 @@ uint8_t shortcut_ways(int fd)
 	return ways;
 }
 
-#define PLAIN (UINT64_C(1) << PROACTOR_READ | UINT64_C(1) << PROACTOR_WRITE)
+/* What is to be looked at: for which ways, and whether the front otherwise does not. */
+static const struct {
+	uint64_t ops;
+	uint64_t plain_ops;
+	uint8_t ways;
+} classes[] = {
+	{BIT(READ) | BIT(READV), BIT(READ), SHORTCUT_READS | SHORTCUT_UNKNOWN | SHORTCUT_ASKS},
+	{BIT(WRITE) | BIT(WRITEV), BIT(WRITE), SHORTCUT_WRITES | SHORTCUT_UNKNOWN | SHORTCUT_ASKS},
+	{BIT(POLL), BIT(POLL), SHORTCUT_UNKNOWN | SHORTCUT_ASKS},
+};
 
 static void count_file(struct shortcuts *shortcuts, uint8_t before, uint8_t after)
 {
-	static const uint8_t counted[] = {
-		SHORTCUT_READS | SHORTCUT_UNKNOWN, SHORTCUT_WRITES | SHORTCUT_UNKNOWN};
-	static const uint64_t ops[] = {UINT64_C(1) << PROACTOR_READ | UINT64_C(1) << PROACTOR_READV,
-		UINT64_C(1) << PROACTOR_WRITE | UINT64_C(1) << PROACTOR_WRITEV};
-
-	*shortcuts->plain_ops |= shortcuts->ops & PLAIN;
 	shortcuts->ops = 0;
-	for (int i = 0; i < 2; i++) {
-		shortcuts->file_counts[i] += !!(after & counted[i]) - !!(before & counted[i]);
-		if (shortcuts->file_counts[i] > 0)
-			shortcuts->ops |= ops[i];
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+		shortcuts->class_counts[i] +=
+			!!(after & classes[i].ways) - !!(before & classes[i].ways);
+		if (shortcuts->class_counts[i] > 0)
+			shortcuts->ops |= classes[i].ops;
+		else
+			*shortcuts->plain_ops |= classes[i].plain_ops;
 	}
 	*shortcuts->plain_ops &= ~shortcuts->ops;
 }
 
-void shortcuts_set(struct shortcuts *shortcuts, int64_t file, uint8_t ways)
+/* Makes room for the number @file. */
+static int grow(struct shortcuts *shortcuts, int64_t file)
 {
-	if ((uint64_t)file >= SHORTCUT_FILES_MAX || (!shortcuts->files && ways == 0))
-		return;
-	if (!shortcuts->files)
-		shortcuts->files = calloc(SHORTCUT_FILES_MAX, sizeof(*shortcuts->files));
-	/* they are a gain, and no more than that */
-	if (!shortcuts->files)
-		return;
+	uint32_t count = MAX(shortcuts->file_count, FILES_MIN);
+	struct shortcut_file *files;
+
+	while (count <= (uint64_t)file)
+		count *= 2;
+	files = realloc(shortcuts->files, count * sizeof(*files));
+	if (!files)
+		return -ENOMEM;
+	memset(&files[shortcuts->file_count], 0, (count - shortcuts->file_count) * sizeof(*files));
+	shortcuts->files = files;
+	shortcuts->file_count = count;
+	return 0;
+}
+
+int shortcuts_set(struct shortcuts *shortcuts, int64_t file, uint8_t ways)
+{
+	if (file < 0 || file > INT32_MAX || (file >= shortcuts->file_count && ways == 0))
+		return 0;
+	if (file >= shortcuts->file_count && grow(shortcuts, file) < 0)
+		return -ENOMEM;
 	count_file(shortcuts, shortcuts->files[file].ways, ways);
 	shortcuts->files[file] = (struct shortcut_file){.ways = ways};
+	return 0;
+}
+
+int shortcuts_attach(struct shortcuts *shortcuts, int fd)
+{
+	uint8_t ways = shortcut_ways(fd);
+	int r = shortcuts_set(shortcuts, fd, ways);
+
+	/* the others are a gain, and no more than that */
+	return ways & SHORTCUT_ASKS ? r : 0;
 }
 
 bool shortcut_is_for_pieces(const struct proactor_op *op)

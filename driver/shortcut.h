@@ -5,8 +5,13 @@
  * writes, ext4 not of buffered writes (tests/kernel/nowait_is_refused.c). So an io_uring gives them
  * all to threads of the kernel, and the epoll driver to threads of ours, for several times the
  * price of the copy that nearly all of them are. Here they are called as they are. Where a file
- * system makes that promise (xfs, btrfs, reads of ext4), the drivers have no use for this; what may
- * wait for somebody (the network, FUSE) is left alone.
+ * system makes that promise (xfs, btrfs, reads of ext4), the drivers have no use for this.
+ *
+ * What asks somebody (FUSE, the network) is the opposite: that may wait for ever, and yet the
+ * kernel does some of it in place. So it is as if the caller had said PROACTOR_MAY_BLOCK. Nor may
+ * such a file be asked what it is, by fstatfs(2) say. Local file systems are told by what they can
+ * say: memory has seals, and disks have maps of their extents (FIEMAP). Of local ones without
+ * (vfat), that costs a thread; the other way round nothing is known to be.
  *
  * Such a call can be held up all the same: by a disk that is to be read first, or that takes no
  * more, or by a lock. Nothing says so before, but afterwards the thread has slept. To ask that each
@@ -42,7 +47,6 @@ enum {
 	 * comes to poll, and what others wait for goes on.
 	 */
 	SHORTCUT_ROW = 64,
-	SHORTCUT_FILES_MAX = 4096, /* those with higher numbers have none */
 };
 
 /* Which transfers of a file may have one. */
@@ -50,6 +54,7 @@ enum shortcut_way {
 	SHORTCUT_READS = 1,
 	SHORTCUT_WRITES = 2,
 	SHORTCUT_UNKNOWN = 4, /* nobody has looked yet */
+	SHORTCUT_ASKS = 8,    /* none, and nothing is to be done in place */
 };
 
 /* What is known of a file. Zero: nothing has a shortcut. */
@@ -59,11 +64,11 @@ struct shortcut_file {
 };
 
 struct shortcuts {
-	uint64_t ops;        /* bit 1 << opcode: there are files where it may have one */
-	uint64_t *plain_ops; /* the front's: without these */
-	struct shortcut_file
-		*files;          /* SHORTCUT_FILES_MAX, by number; NULL until one has any ways */
-	uint32_t file_counts[2]; /* of files where reads may have one, where writes may */
+	uint64_t ops;                /* bit 1 << opcode: there are files to be looked at */
+	uint64_t *plain_ops;         /* the front's: without these */
+	struct shortcut_file *files; /* by number; the others have no ways */
+	uint32_t file_count;
+	uint32_t class_counts[3]; /* of files where reads are to be looked at, writes, polls */
 	/* a turn is the proactor's stats.enters: as long as it is the same, no wait of ours was */
 	uint64_t clear_turn; /* in this turn nothing is held, and switches are counted if need be */
 	uint64_t wary_until_ns;
@@ -74,28 +79,39 @@ struct shortcuts {
 	uint32_t count;
 };
 
-/* What may have shortcuts leaves @plain_ops as long as there are files for it. */
+/* What is to be looked at leaves @plain_ops as long as there are files for it. */
 void shortcuts_init(struct shortcuts *shortcuts, uint64_t *plain_ops);
 void shortcuts_deinit(struct shortcuts *shortcuts);
 
-/* @file is another from now on, with such @ways. */
-void shortcuts_set(struct shortcuts *shortcuts, int64_t file, uint8_t ways);
+/* @file is another from now on, with such @ways. -ENOMEM: it has none. */
+int shortcuts_set(struct shortcuts *shortcuts, int64_t file, uint8_t ways);
+
+/* As that, with the ways that the open descriptor @fd has. -ENOMEM, where it may not be without. */
+int shortcuts_attach(struct shortcuts *shortcuts, int fd);
 
 /* Which transfers of @fd may have one. */
 uint8_t shortcut_ways(int fd);
+
+/* Whether @op, which is of shortcuts->ops, asks somebody; after shortcut_try(). */
+static inline bool shortcut_asks(const struct shortcuts *shortcuts, const struct proactor_op *op)
+{
+	uint64_t fd = (uint64_t)op->read.file;
+
+	return fd < shortcuts->file_count && shortcuts->files[fd].ways & SHORTCUT_ASKS;
+}
 
 /* As shortcut_is_for(), what is left to ask of a readv or writev. */
 bool shortcut_is_for_pieces(const struct proactor_op *op);
 
 /*
- * Whether read, write, readv or writev may, on a file of such @ways. The file's own position is
+ * Whether one of shortcuts->ops may, on a file of such @ways. The file's own position is
  * left to those in flight that use it.
  */
 static inline bool shortcut_is_for(const struct proactor_op *op, uint8_t ways)
 {
 	bool is_read = op->opcode == PROACTOR_READ || op->opcode == PROACTOR_READV;
 
-	if (!(ways & (is_read ? SHORTCUT_READS : SHORTCUT_WRITES)) ||
+	if (!(ways & (is_read ? SHORTCUT_READS : SHORTCUT_WRITES)) || op->opcode == PROACTOR_POLL ||
 		op->flags & PROACTOR_MAY_BLOCK)
 		return false;
 	if (op->opcode == PROACTOR_READV || op->opcode == PROACTOR_WRITEV)
@@ -112,10 +128,10 @@ static inline struct shortcut_file *shortcut_file(struct shortcuts *shortcuts,
 {
 	uint64_t fd = (uint64_t)op->read.file;
 
-	if (fd >= SHORTCUT_FILES_MAX)
+	if (fd >= shortcuts->file_count)
 		return NULL;
 	if (unlikely(shortcuts->files[fd].ways & SHORTCUT_UNKNOWN))
-		shortcuts_set(shortcuts, op->read.file, shortcut_ways((int)fd));
+		(void)shortcuts_set(shortcuts, op->read.file, shortcut_ways((int)fd));
 	return shortcut_is_for(op, shortcuts->files[fd].ways) ? &shortcuts->files[fd] : NULL;
 }
 

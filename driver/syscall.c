@@ -4,12 +4,12 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file_type.h"
 #include "driver/sigpipe.h"
 
 /* ---- readiness ---- */
@@ -80,11 +80,11 @@ bool syscall_never_waits(const struct proactor_op *op)
 
 int syscall_kind(int fd)
 {
-	struct stat stat;
+	int type = file_type(fd);
 
-	if (fstat(fd, &stat) < 0)
-		return -errno;
-	switch (stat.st_mode & S_IFMT) {
+	if (type < 0)
+		return type;
+	switch (type) {
 	case S_IFSOCK: return SYSCALL_KIND_SOCKET;
 	case S_IFREG:
 	case S_IFDIR:

@@ -113,25 +113,29 @@ static void unfix_stale(struct uring *uring, int fd)
 void uring_file_end(struct uring *uring, int64_t file)
 {
 	unfix(uring, file);
-	shortcuts_set(&uring->base.shortcuts, file, 0);
+	(void)shortcuts_set(&uring->base.shortcuts, file, 0);
 }
 
 void uring_file_made(struct uring *uring, uint32_t opcode, int64_t file)
 {
 	unfix_stale(uring, syscall_fd(file));
-	shortcuts_set(&uring->base.shortcuts, file, opcode == PROACTOR_OPEN ? SHORTCUT_UNKNOWN : 0);
+	(void)shortcuts_set(&uring->base.shortcuts, file,
+		opcode == PROACTOR_OPEN ? SHORTCUT_UNKNOWN : 0);
 }
 
 int uring_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 {
 	struct uring *uring = uring_of(proactor);
+	int r;
 
 	if (fcntl(fd, F_GETFD) < 0)
 		return -errno;
 	/* attached before and closed past us, it is another file now */
 	unfix_stale(uring, fd);
+	r = shortcuts_attach(&proactor->shortcuts, fd);
+	if (r < 0)
+		return r;
 	fix(uring, fd);
-	shortcuts_set(&proactor->shortcuts, fd, shortcut_ways(fd));
 	*ret_file = fd;
 	return 0;
 }

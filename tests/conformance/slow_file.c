@@ -29,6 +29,7 @@ struct server {
 	int fuse;
 	int control;
 	enum slow_file_kind kind;
+	bool has_answered; /* what the file is, once */
 	bool is_held;
 	struct held held[HELD_MAX];
 	uint32_t held_count;
@@ -62,6 +63,10 @@ static void answer_held(const struct server *server, const struct held *held)
 		struct fuse_write_out written = {.size = held->size};
 
 		answer(server, held->unique, 0, &written, sizeof(written));
+	} else if (held->opcode == FUSE_POLL) {
+		struct fuse_poll_out ready = {.revents = POLLIN | POLLOUT};
+
+		answer(server, held->unique, 0, &ready, sizeof(ready));
 	} else {
 		answer(server, held->unique, 0, NULL, 0);
 	}
@@ -96,7 +101,7 @@ static void answer_init(const struct server *server, uint64_t unique,
 static void answer_attributes(const struct server *server, uint64_t unique)
 {
 	struct fuse_attr_out reply = {
-		.attr_valid = 3600,
+		.attr_valid = server->kind == SLOW_FILE_MUTE ? 0 : 3600,
 		.attr = {.ino = 1,
 			.size = SLOW_FILE_SIZE,
 			.mode = S_IFREG | 0600,
@@ -117,7 +122,11 @@ static void serve_request(struct server *server, const struct fuse_in_header *he
 	switch (header->opcode) {
 	case FUSE_INIT: answer_init(server, header->unique, (const void *)(header + 1)); break;
 	case FUSE_GETATTR:
-	case FUSE_SETATTR: answer_attributes(server, header->unique); break;
+	case FUSE_SETATTR:
+		if (server->kind != SLOW_FILE_MUTE || !server->has_answered)
+			answer_attributes(server, header->unique);
+		server->has_answered = true;
+		break;
 	case FUSE_OPEN: answer(server, header->unique, 0, &opened, sizeof(opened)); break;
 	case FUSE_READ:
 	case FUSE_WRITE:
@@ -126,13 +135,16 @@ static void serve_request(struct server *server, const struct fuse_in_header *he
 		held.offset = read->offset;
 		hold(server, &held);
 		break;
+	case FUSE_POLL:
 	case FUSE_FSYNC: hold(server, &held); break;
 	case FUSE_FLUSH:
 	case FUSE_RELEASE: answer(server, header->unique, 0, NULL, 0); break;
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
 	case FUSE_INTERRUPT: break;
-	default: answer(server, header->unique, -ENOSYS, NULL, 0);
+	default:
+		if (server->kind != SLOW_FILE_MUTE)
+			answer(server, header->unique, -ENOSYS, NULL, 0);
 	}
 }
 

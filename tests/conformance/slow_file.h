@@ -20,9 +20,10 @@ struct slow_file {
 enum { SLOW_FILE_SIZE = 1 << 20 };
 
 enum slow_file_kind {
-	SLOW_FILE_CACHED,    /* by way of the page cache */
-	SLOW_FILE_DIRECT,    /* past it, as most servers have it */
-	SLOW_FILE_DIRECT_OLD /* … of a server that has not heard of asynchronous I/O */
+	SLOW_FILE_CACHED,     /* by way of the page cache */
+	SLOW_FILE_DIRECT,     /* past it, as most servers have it */
+	SLOW_FILE_DIRECT_OLD, /* … of a server that has not heard of asynchronous I/O */
+	SLOW_FILE_MUTE,       /* … of one that does not even say what the file is */
 };
 
 /*

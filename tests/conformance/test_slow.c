@@ -1,4 +1,6 @@
 /* A slow file holds up nothing but what is done with it: neither push nor poll, nor other files. */
+#include <poll.h>
+
 #include "tests/conformance/conformance.h"
 #include "tests/conformance/slow_file.h"
 
@@ -36,6 +38,13 @@ static struct proactor_op read_slowly(int64_t file, void *bytes, int index)
 static struct proactor_op read_where_it_may_block(int64_t file, void *bytes, int index)
 {
 	return flagged(read_slowly(file, bytes, index), PROACTOR_MAY_BLOCK);
+}
+
+static struct proactor_op poll_slowly(int64_t file, void *bytes, int index)
+{
+	(void)bytes;
+	(void)index;
+	return op_poll(file, POLLIN);
 }
 
 static struct proactor_op write_slowly(int64_t file, void *bytes, int index)
@@ -106,11 +115,28 @@ END_TEST
 
 /*
  * The kernel takes such a file, which can be polled, for one whose reads wait no longer once it is
- * ready (io_uring/rw.c, Linux 6.18), and submits them in place: for that there is the flag.
+ * ready (io_uring/rw.c, Linux 6.18), and submits them in place.
  */
-START_TEST(slow_read_in_place_needs_its_flag)
+START_TEST(slow_read_of_an_old_server_holds_up_no_other_file)
 {
-	be_slow(SLOW_FILE_DIRECT_OLD, 10, read_where_it_may_block);
+	be_slow(SLOW_FILE_DIRECT_OLD, 10, read_slowly);
+	/* the flag has no form on the wire */
+	if (engine->in_process)
+		be_slow(SLOW_FILE_DIRECT_OLD, 10, read_where_it_may_block);
+}
+END_TEST
+
+/* To ask whether it is ready asks the server. */
+START_TEST(slow_poll_holds_up_no_other_file)
+{
+	be_slow(SLOW_FILE_DIRECT, 1, poll_slowly);
+}
+END_TEST
+
+/* To ask what the file is would ask the server, too. */
+START_TEST(file_of_a_mute_server_holds_up_no_other_file)
+{
+	be_slow(SLOW_FILE_MUTE, 1, read_slowly);
 }
 END_TEST
 
@@ -160,7 +186,7 @@ void add_slow(Suite *suite)
 	suite_add(suite, slow_write_holds_up_no_other_file);
 	suite_add(suite, many_slow_operations_hold_up_no_other_file);
 	suite_add(suite, many_slow_operations_with_the_page_cache_hold_up_no_other_file);
-	/* the flag has no form on the wire */
-	if (engine->in_process)
-		suite_add(suite, slow_read_in_place_needs_its_flag);
+	suite_add(suite, slow_read_of_an_old_server_holds_up_no_other_file);
+	suite_add(suite, slow_poll_holds_up_no_other_file);
+	suite_add(suite, file_of_a_mute_server_holds_up_no_other_file);
 }

@@ -47,7 +47,6 @@ START_TEST(what_is_no_file_has_none)
 
 	ck_assert_uint_eq(shortcut_ways(-1), 0);
 	ck_assert_uint_eq(ways_of_new("/dev/null", O_RDWR), 0);
-	ck_assert_uint_eq(ways_of_new("/proc/self/stat", O_RDONLY), 0);
 	ck_assert_uint_eq(ways_of_new("/", O_RDONLY | O_DIRECTORY), 0);
 	must(pipe2(fds, O_CLOEXEC));
 	ck_assert_uint_eq(shortcut_ways(fds[1]), 0);
@@ -57,6 +56,14 @@ START_TEST(what_is_no_file_has_none)
 	ck_assert_uint_eq(shortcut_ways(fds[1]), 0);
 	close(fds[0]);
 	close(fds[1]);
+}
+END_TEST
+
+/* It is neither in memory nor on a disk: somebody makes up what is in it. */
+START_TEST(others_are_asked)
+{
+	ck_assert_uint_eq(ways_of_new("/proc/self/stat", O_RDONLY), SHORTCUT_ASKS);
+	ck_assert_uint_eq(ways_of_new("/proc/self/stat", O_PATH), 0);
 }
 END_TEST
 
@@ -105,6 +112,7 @@ START_TEST(only_what_may_have_one_is_looked_at)
 	const uint64_t all = ~(UINT64_C(1) << PROACTOR_READV | UINT64_C(1) << PROACTOR_WRITEV);
 	const uint64_t reads = UINT64_C(1) << PROACTOR_READ | UINT64_C(1) << PROACTOR_READV;
 	const uint64_t writes = UINT64_C(1) << PROACTOR_WRITE | UINT64_C(1) << PROACTOR_WRITEV;
+	const uint64_t polls = UINT64_C(1) << PROACTOR_POLL;
 	uint64_t plain = all;
 	struct shortcuts shortcuts;
 
@@ -115,11 +123,11 @@ START_TEST(only_what_may_have_one_is_looked_at)
 	ck_assert_uint_eq(shortcuts.ops, reads);
 	ck_assert_uint_eq(plain, all & ~reads);
 	shortcuts_set(&shortcuts, 4, SHORTCUT_UNKNOWN);
-	ck_assert_uint_eq(shortcuts.ops, reads | writes);
-	ck_assert_uint_eq(plain, all & ~(reads | writes));
+	ck_assert_uint_eq(shortcuts.ops, reads | writes | polls);
+	ck_assert_uint_eq(plain, all & ~(reads | writes | polls));
 	/* no numbers of files, or too high ones */
 	shortcuts_set(&shortcuts, -1, SHORTCUT_READS);
-	shortcuts_set(&shortcuts, SHORTCUT_FILES_MAX, SHORTCUT_READS);
+	shortcuts_set(&shortcuts, INT64_C(1) << 32, SHORTCUT_READS);
 	shortcuts_set(&shortcuts, 4, 0);
 	ck_assert_uint_eq(shortcuts.ops, reads);
 	shortcuts_set(&shortcuts, 3, 0);
@@ -318,6 +326,7 @@ int main(void)
 
 	suite_add(suite, files_in_memory_have_shortcuts);
 	suite_add(suite, what_is_no_file_has_none);
+	suite_add(suite, others_are_asked);
 	suite_add(suite, writes_within_a_limit_have_none);
 	suite_add(suite, small_transfers_at_an_offset_may_have_one);
 	suite_add(suite, only_what_may_have_one_is_looked_at);
