@@ -357,6 +357,11 @@ static enum operation_start take_regions(struct operation *operation, struct rpc
 {
 	const struct codec_region *regions = operation->session->shard->codec.regions;
 
+	if (operation->multishot) {
+		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: multishot takes a size, no memory",
+			op_table[operation->op.opcode].name);
+		return OPERATION_REFUSED;
+	}
 	for_each_param(param, operation)
 	{
 		void **field = field_of(&operation->op, param);

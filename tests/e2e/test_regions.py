@@ -296,6 +296,19 @@ def what_is_in_regions_takes_none_of_the_memory_for_bytes():
         memory.close()
 
 
+@test
+def shots_are_carried():
+    with Daemon() as daemon, daemon.client() as client:
+        memory = Memory(client, 4096)
+        near, far = socket.socketpair()
+        file = client.attach(far.detach())
+        expect_error(INVALID_PARAMS, "multishot", call=lambda: client.call("recv", file, memory.region(0, 100), 0, True))
+        near.send(b"hello")
+        assert client.call("recv", file, memory.region(0, 100), 0, False) == 5 and memory.bytes[:5] == b"hello"
+        near.close()
+        memory.close()
+
+
 # ---- whose it is ----
 
 
