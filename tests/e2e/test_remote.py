@@ -78,6 +78,20 @@ def what_ends_while_the_daemon_drains_has_ended():
 
 
 @test
+def pieces_in_the_daemon_s_memory_are_named_and_not_carried():
+    # few go by the ring, more by the socket; of more than the daemon keeps for little, the bytes
+    rounds, size = 100, 131072
+    for transport, count, bytes_max in (("ring", 2, 4000), ("socket", 2, 30000), ("ring", 100, 500000), ("socket", 256, 1200000),
+            ("ring", 257, None)):
+        with Daemon() as daemon:
+            expect_status(start_program("named", daemon.path, count, PROACTOR_TRANSPORT=transport), [0])
+            with daemon.client() as client:
+                moved = sum(client.call("stats")["messages"][way] for way in ("received_bytes", "sent_bytes"))
+            carried = 2 * rounds * size
+            assert moved < bytes_max if bytes_max else moved > carried, f"{count} by {transport}: {moved}"
+
+
+@test
 def a_ring_that_cannot_be_had_is_an_error_where_it_must_be_one():
     with Daemon("--limit", "shared_memory=65536", "--limit", "user_shared_memory=65536") as daemon, daemon.client() as client:
         expect_status(start_program("crowded", daemon.path, 10, PROACTOR_TRANSPORT="ring"), [0])
