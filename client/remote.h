@@ -33,7 +33,11 @@ struct remote_region {
 	uint64_t id; /* the daemon's name for it */
 };
 
-enum { REMOTE_REGIONS_MAX = 64 };
+/*
+ * And so many pieces of one operation are named at most: what the daemon keeps of them is no more
+ * than what it takes for any operation (see window_cost()).
+ */
+enum { REMOTE_REGIONS_MAX = 64, REMOTE_NAMED_MAX = 256 };
 
 /* What a slot's stash is of ours, in its stash_kind. Only the first has memory there. */
 enum remote_stash {
@@ -52,12 +56,15 @@ struct remote {
 	struct buffer scratch;  /* a request that is to be held, while it is packed */
 	size_t transfer_size;   /* the daemon's limit, */
 	size_t frame_room;      /* on what an operation has of pieces, with their headers, */
-	size_t piece_count_max; /* and on how many these are */
+	size_t piece_count_max; /* and on how many these are, */
+	size_t named_count_max; /* and where they are named */
 	struct buffer shots;    /* that nobody has taken yet, of struct shot */
 	struct slab rooms;      /* of struct room */
 	/* an operation's pieces and message, cut to that, while it is packed */
 	struct iovec pieces[IOV_MAX];
 	struct msghdr message;
+	/* where they are, of an operation with SLOT_IN_MEMORY */
+	struct codec_region named[REMOTE_NAMED_MAX];
 	bool has_rings;  /* the daemon says so, */
 	bool has_memory; /* and so */
 	unsigned region_count;
@@ -122,6 +129,12 @@ void remote_memory_remove(struct proactor *proactor, void *memory);
 /* Where the bytes of @op are, if all are in memory that the daemon shares. */
 bool remote_region_of(const struct remote *remote, const struct proactor_op *op,
 	struct codec_region *ret_region);
+
+/*
+ * Whether the first @count of the driver's pieces all are there, and can be named together: then
+ * @named says where.
+ */
+bool remote_name_pieces(struct remote *remote, size_t count);
 
 /* ---- remote_room.c ---- */
 

@@ -13,6 +13,9 @@
  */
 enum { REQUEST_HEADER_SIZE = 256, REQUEST_ELEMENTS = 16, PIECE_SIZE_MIN = 16 };
 
+/* What a piece takes that is named: an array of three numbers. */
+enum { NAMED_SIZE_MAX = 28, NAMED_ELEMENTS = 4 };
+
 bool remote_find_key(struct reader *reader, const char *key)
 {
 	const uint8_t *name;
@@ -91,6 +94,10 @@ int remote_hello(struct remote *remote)
 	remote->transfer_size = MIN(transfer_size, remote->frame_room);
 	remote->piece_count_max = MIN(remote->frame_room / PIECE_SIZE_MIN, (uint64_t)IOV_MAX);
 	remote->piece_count_max = MIN(remote->piece_count_max, element_count - REQUEST_ELEMENTS);
+	remote->named_count_max =
+		MIN(remote->frame_room / NAMED_SIZE_MAX, (uint64_t)REMOTE_NAMED_MAX);
+	remote->named_count_max =
+		MIN(remote->named_count_max, (element_count - REQUEST_ELEMENTS) / NAMED_ELEMENTS);
 	remote->has_memory = has_feature(response.result, "memory");
 	remote->has_rings = has_feature(response.result, "ring");
 	window_init(&remote->window, operation_count, memory_size);

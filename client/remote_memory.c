@@ -67,19 +67,9 @@ void remote_memory_remove(struct proactor *proactor, void *memory)
 	}
 }
 
-/* Operations whose bytes may be named: memory and its size stand at the same place in all. */
-static const uint64_t may_name = UINT64_C(1) << PROACTOR_READ | UINT64_C(1) << PROACTOR_WRITE |
-	UINT64_C(1) << PROACTOR_RECV | UINT64_C(1) << PROACTOR_SEND |
-	UINT64_C(1) << PROACTOR_RECVFROM | UINT64_C(1) << PROACTOR_SENDTO;
-
-bool remote_region_of(const struct remote *remote, const struct proactor_op *op,
+static bool find(const struct remote *remote, const uint8_t *data, size_t size,
 	struct codec_region *ret_region)
 {
-	const uint8_t *data = op->read.data;
-	size_t size = op->read.size;
-
-	if (!(may_name >> op->opcode & 1))
-		return false;
 	for (unsigned i = 0; i < remote->region_count; i++) {
 		const struct remote_region *region = &remote->regions[i];
 		size_t offset = (size_t)(data - region->start);
@@ -90,4 +80,31 @@ bool remote_region_of(const struct remote *remote, const struct proactor_op *op,
 		return true;
 	}
 	return false;
+}
+
+/* Operations whose bytes may be named: memory and its size stand at the same place in all. */
+static const uint64_t may_name = UINT64_C(1) << PROACTOR_READ | UINT64_C(1) << PROACTOR_WRITE |
+	UINT64_C(1) << PROACTOR_RECV | UINT64_C(1) << PROACTOR_SEND |
+	UINT64_C(1) << PROACTOR_RECVFROM | UINT64_C(1) << PROACTOR_SENDTO;
+
+bool remote_region_of(const struct remote *remote, const struct proactor_op *op,
+	struct codec_region *ret_region)
+{
+	return may_name >> op->opcode & 1 && find(remote, op->read.data, op->read.size, ret_region);
+}
+
+bool remote_name_pieces(struct remote *remote, size_t count)
+{
+	if (remote->region_count == 0 || count == 0 || count > remote->named_count_max)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		const struct iovec *piece = &remote->pieces[i];
+
+		/* nothing is in any memory */
+		remote->named[i] = (struct codec_region){.memory = remote->regions[0].id};
+		if (piece->iov_len > 0 &&
+			!find(remote, piece->iov_base, piece->iov_len, &remote->named[i]))
+			return false;
+	}
+	return true;
 }

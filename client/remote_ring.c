@@ -161,13 +161,18 @@ void remote_ring_flush(struct remote_ring *ring)
 }
 
 /* What carries more than a slot holds is not packed first to find that out. */
-static bool may_fit(const struct proactor_op *op)
+static bool may_fit(const struct proactor_op *op, const struct codec_region *regions)
 {
 	for (const struct op_param *param = op_table[op->opcode].params; param->name; param++) {
 		if (param->kind == OP_KIND_PATH)
 			return false;
 		/* memory and its size stand at the same place in all */
-		if (param->kind == OP_KIND_DATA && op->write.size > QUEUE_FRAME_SIZE_MAX)
+		if (param->kind == OP_KIND_DATA && !regions &&
+			op->write.size > QUEUE_FRAME_SIZE_MAX)
+			return false;
+		/* pieces as well; each takes a byte, one that is named four */
+		if ((param->kind == OP_KIND_SPACES || param->kind == OP_KIND_PIECES) &&
+			op->readv.count > QUEUE_FRAME_SIZE_MAX / (regions ? 4 : 1))
 			return false;
 	}
 	return true;
@@ -175,15 +180,15 @@ static bool may_fit(const struct proactor_op *op)
 
 /* Packs the request, of whatever form, to @ret_slot. False: it does not fit, or memory is short. */
 static bool pack_slot(struct remote *remote, const struct proactor_op *op, uint32_t msgid,
-	const struct codec_region *region, struct queue_slot *ret_slot)
+	const struct codec_region *regions, struct queue_slot *ret_slot)
 {
 	struct pack pack = pack_into(&remote->scratch);
 	size_t size;
 
-	if (!region && !may_fit(op))
+	if (!may_fit(op, regions))
 		return false;
 	buffer_clear(&remote->scratch);
-	codec_pack_request_in(&pack, msgid, op, region);
+	codec_pack_request_in(&pack, msgid, op, regions);
 	size = buffer_size(&remote->scratch);
 	if (pack.failed || size > QUEUE_FRAME_SIZE_MAX)
 		return false;
@@ -193,7 +198,7 @@ static bool pack_slot(struct remote *remote, const struct proactor_op *op, uint3
 }
 
 bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot,
-	const struct codec_region *region)
+	const struct codec_region *regions)
 {
 	uint32_t msgid = slot_index(slot) | REMOTE_RING_MSGID;
 	struct queue_slot request = {0};
@@ -201,8 +206,8 @@ bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struc
 	/* shots come by the socket, and the end of them after them */
 	if (!remote_ring_is_open(&remote->ring) || remote_shoots(slot))
 		return false;
-	if (!brief_write_request(&request, msgid, op, region) &&
-		!pack_slot(remote, op, msgid, region, &request))
+	if (!brief_write_request(&request, msgid, op, regions) &&
+		!pack_slot(remote, op, msgid, regions, &request))
 		return false;
 	if (put(&remote->ring, &request) < 0)
 		return false;

@@ -58,11 +58,11 @@ static inline bool remote_ring_is_open(const struct remote_ring *ring)
 }
 
 /*
- * Sends @op, of @slot, whose bytes are in @region (or NULL), by the ring where that is open and the
- * request fits. False: it does not.
+ * Sends @op, of @slot, whose bytes are in @regions (or NULL), by the ring where that is open and
+ * the request fits. False: it does not.
  */
 bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot,
-	const struct codec_region *region);
+	const struct codec_region *regions);
 
 /* Asks for the operation of the slot with that index, which went by the ring, to end. -ENOMEM. */
 int remote_ring_cancel(struct remote *remote, uint32_t msgid, uint32_t slot_index);

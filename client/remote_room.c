@@ -3,7 +3,8 @@
  * slot, and how it is cut to what the daemon takes.
  *
  * One piece of memory stands in the slot. What has more (several pieces, an address besides) has a
- * struct room, from a slab, in the slot's stash.
+ * struct room, from a slab, in the slot's stash. Pieces that all are in memory that the daemon
+ * shares need none: they are filled when the answer comes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -135,6 +136,10 @@ static int keep_vector(struct remote *remote, struct proactor_op *op, struct slo
 	/* readv and writev are alike */
 	op->readv.count = cut(remote, op->readv.pieces, op->readv.count, &slot->space.size);
 	op->readv.pieces = remote->pieces;
+	if (remote_name_pieces(remote, op->readv.count)) {
+		slot->marks |= SLOT_IN_MEMORY;
+		return 0;
+	}
 	return op->opcode == PROACTOR_READV ? keep_pieces(remote, slot, op->readv.count) : 0;
 }
 
@@ -149,6 +154,9 @@ static int keep_message(struct remote *remote, struct proactor_op *op, struct sl
 	remote->message.msg_iov = remote->pieces;
 	remote->message.msg_iovlen = count;
 	op->recvmsg.message = &remote->message;
+	/* what is received is in one piece */
+	if ((op->opcode == PROACTOR_SENDMSG || count == 1) && remote_name_pieces(remote, count))
+		slot->marks |= SLOT_IN_MEMORY;
 	if (op->opcode == PROACTOR_SENDMSG)
 		return 0;
 	r = keep_pieces(remote, slot, count);

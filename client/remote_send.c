@@ -51,22 +51,22 @@ size_t remote_data_size(const struct remote *remote, const struct slot *slot)
 }
 
 static void pack_request(struct pack *pack, const struct proactor_op *op, const struct slot *slot,
-	const struct codec_region *region, int fd)
+	const struct codec_region *regions, int fd)
 {
 	if (fd >= 0)
 		rpc_pack_request(pack, slot_index(slot), "attach", 0);
 	else
-		codec_pack_request_in(pack, slot_index(slot), op, region);
+		codec_pack_request_in(pack, slot_index(slot), op, regions);
 }
 
 static int hold(struct remote *remote, const struct proactor_op *op, struct slot *slot,
-	const struct codec_region *region, uint64_t cost, int fd)
+	const struct codec_region *regions, uint64_t cost, int fd)
 {
 	struct pack pack = pack_into(&remote->scratch);
 	struct window_request request = {.key = slot_key(slot), .cost = cost, .fd = fd};
 
 	buffer_clear(&remote->scratch);
-	pack_request(&pack, op, slot, region, fd);
+	pack_request(&pack, op, slot, regions, fd);
 	request.size = (uint32_t)buffer_size(&remote->scratch);
 	if (pack.failed ||
 		window_hold(&remote->window, &request, buffer_bytes(&remote->scratch)) < 0) {
@@ -79,23 +79,25 @@ static int hold(struct remote *remote, const struct proactor_op *op, struct slot
 
 int remote_send(struct remote *remote, const struct proactor_op *op, struct slot *slot, int fd)
 {
-	struct codec_region found, *region = NULL;
+	struct codec_region found, *regions = NULL;
 	struct pack pack = pack_into(&remote->connection.out);
 	uint64_t cost;
 
-	if (op && remote_region_of(remote, op, &found)) {
-		region = &found;
+	if (slot->marks & SLOT_IN_MEMORY) {
+		regions = remote->named; /* pieces, see remote_keep() */
+	} else if (op && remote_region_of(remote, op, &found)) {
+		regions = &found;
 		slot->marks |= SLOT_IN_MEMORY;
 	}
 	cost = window_cost(remote_data_size(remote, slot));
 	if (!window_admits(&remote->window, cost))
-		return hold(remote, op, slot, region, cost, fd);
+		return hold(remote, op, slot, regions, cost, fd);
 	window_enter(&remote->window, cost);
 	if (fd >= 0)
 		return remote_send_attach(remote, slot_index(slot), fd);
-	if (remote_ring_send(remote, op, slot, region))
+	if (remote_ring_send(remote, op, slot, regions))
 		return 0;
-	codec_pack_request_in(&pack, slot_index(slot), op, region);
+	codec_pack_request_in(&pack, slot_index(slot), op, regions);
 	return remote_finish_request(remote, &pack);
 }
 

@@ -26,7 +26,7 @@ struct chunk {
 	/* ride on the first byte; taken off before the chunk is freed */
 	int fds[CHUNK_FDS_MAX];
 	unsigned fd_count;
-	uint8_t bytes[];
+	_Alignas(void *) uint8_t bytes[]; /* may begin with an array of pointers */
 };
 
 struct chunk_pool {

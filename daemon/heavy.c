@@ -8,24 +8,40 @@
 
 /* ---- which ---- */
 
-static bool is_transfer(const struct proactor_op *op)
+static bool is_vector(const struct proactor_op *op)
 {
-	return op->opcode == PROACTOR_READ || op->opcode == PROACTOR_WRITE;
+	return op->opcode == PROACTOR_READV || op->opcode == PROACTOR_WRITEV;
 }
 
-/* The pieces of a readv and writev lie in the chunk one after another: it is a read or write. */
+static bool is_transfer(const struct proactor_op *op)
+{
+	return op->opcode == PROACTOR_READ || op->opcode == PROACTOR_WRITE || is_vector(op);
+}
+
+static uint64_t size_of(const struct proactor_op *op)
+{
+	uint64_t size = 0;
+
+	if (!is_vector(op))
+		return op->read.size;
+	for (size_t i = 0; i < op->readv.count; i++)
+		size += op->readv.pieces[i].iov_len;
+	return size;
+}
+
+/*
+ * The pieces of a readv and writev that are all bytes lie in the chunk one after another: it is a
+ * read or write.
+ */
 static void join_pieces(struct operation *operation)
 {
 	struct proactor_op *op = &operation->op;
-	uint64_t size = 0;
 
-	for (size_t i = 0; i < op->readv.count; i++)
-		size += op->readv.pieces[i].iov_len;
 	*op = (struct proactor_op){
 		.opcode = op->opcode == PROACTOR_READV ? PROACTOR_READ : PROACTOR_WRITE,
 		.read = {.file = op->readv.file,
 			.data = operation->chunk->bytes + operation->chunk->head,
-			.size = size,
+			.size = size_of(op),
 			.offset = op->readv.offset},
 	};
 }
@@ -39,10 +55,14 @@ static bool is_on_disk(const struct operation *operation)
 	return operation->op.read.offset >= 0 || operation->files[0]->is_on_disk;
 }
 
-static bool is_heavy(const struct operation *operation)
-{
-	return operation->op.read.size > HEAVY_SIZE && is_on_disk(operation);
-}
+/* all that is a transfer has its offset at the same place */
+_Static_assert(offsetof(struct proactor_op, read.offset) ==
+			offsetof(struct proactor_op, readv.offset) &&
+		offsetof(struct proactor_op, write.offset) ==
+			offsetof(struct proactor_op, writev.offset) &&
+		offsetof(struct proactor_op, read.offset) ==
+			offsetof(struct proactor_op, write.offset),
+	"one goes on as the other");
 
 /* ---- waiting ---- */
 
@@ -58,14 +78,17 @@ static void wait_for_turn(struct operation *operation)
 bool heavy_takes(struct operation *operation)
 {
 	struct proactor_op *op = &operation->op;
+	uint64_t size;
 
-	if ((op->opcode == PROACTOR_READV || op->opcode == PROACTOR_WRITEV) && operation->chunk &&
-		operation->chunk->capacity > HEAVY_SIZE)
-		join_pieces(operation);
-	if (!is_transfer(op) || !is_heavy(operation))
+	if (!is_transfer(op))
 		return false;
+	size = size_of(op);
+	if (size <= HEAVY_SIZE || !is_on_disk(operation))
+		return false;
+	if (is_vector(op) && operation->memories == 0)
+		join_pieces(operation);
 	operation->is_heavy = true;
-	operation->left = op->read.size;
+	operation->left = size;
 	operation->done = 0;
 	wait_for_turn(operation);
 	return true;
@@ -84,17 +107,34 @@ bool heavy_cancel(struct operation *operation)
 
 /* ---- going on ---- */
 
+/* The array is the operation's own (see params.c), as is the right to write to it. */
+static void advance_pieces(struct proactor_op *op, uint64_t size)
+{
+	struct iovec *piece = (struct iovec *)op->readv.pieces;
+
+	for (; op->readv.count > 0 && piece->iov_len <= size; piece++, op->readv.count--)
+		size -= piece->iov_len;
+	if (op->readv.count > 0) {
+		piece->iov_base = (uint8_t *)piece->iov_base + size;
+		piece->iov_len -= size;
+	}
+	op->readv.pieces = piece;
+}
+
 bool heavy_goes_on(struct operation *operation, int64_t result, int64_t *ret_result)
 {
 	struct proactor_op *op = &operation->op;
 	uint64_t moved = (uint64_t)MAX(result, INT64_C(0));
-	bool is_whole = moved == op->read.size && moved > 0;
+	bool is_whole = moved == operation->under_way && moved > 0;
 
 	operation->done += moved;
 	operation->left -= moved;
 	if (is_whole && operation->left > 0 && !operation->cancelled &&
 		operation->session->state != SESSION_CLOSING) {
-		op->read.data = (uint8_t *)op->read.data + moved;
+		if (is_vector(op))
+			advance_pieces(op, moved);
+		else
+			op->read.data = (uint8_t *)op->read.data + moved;
 		op->read.offset += (int64_t)moved;
 		wait_for_turn(operation);
 		return true;
@@ -104,18 +144,37 @@ bool heavy_goes_on(struct operation *operation, int64_t result, int64_t *ret_res
 	return false;
 }
 
+/* As much of the pieces as @size, in @room, from where the push takes a copy. */
+static void cut_pieces(struct proactor_op *op, uint64_t size, struct iovec room[IOV_MAX])
+{
+	size_t count = 0;
+
+	for (; size > 0; count++) {
+		room[count] = op->readv.pieces[count];
+		room[count].iov_len = MIN(room[count].iov_len, size);
+		size -= room[count].iov_len;
+	}
+	op->readv.pieces = room;
+	op->readv.count = count;
+}
+
 /* Submits the next piece of @session's first, which had the longest wait. Returns its size. */
 static size_t start_piece(struct session *session)
 {
 	struct list *link = list_pop(&session->heavy);
 	struct operation *operation = list_entry(link, struct operation, heavy_link);
-	struct proactor_op *op = &operation->op;
+	struct proactor_op op = operation->op;
 
 	/* at the file's own position others may come in between: one piece it stays */
-	op->read.size = op->read.offset >= 0 ? MIN(operation->left, (uint64_t)HEAVY_PIECE_SIZE)
-					     : operation->left;
-	loop_push(session_loop(session), &operation->task, op);
-	return op->read.size;
+	operation->under_way = op.read.offset >= 0
+		? MIN(operation->left, (uint64_t)HEAVY_PIECE_SIZE)
+		: operation->left;
+	if (is_vector(&op))
+		cut_pieces(&op, operation->under_way, session->shard->codec.pieces);
+	else
+		op.read.size = operation->under_way;
+	loop_push(session_loop(session), &operation->task, &op);
+	return operation->under_way;
 }
 
 void heavy_turn(struct shard *shard)

@@ -21,6 +21,7 @@ static void destroy(struct memory *memory)
 	assert(memory->use_count == 0 && !memory->making.pending);
 	account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY, memory->size);
 	session->memories.count--;
+	session->memories.taken &= ~memory_set_of(memory);
 	list_remove(&memory->link);
 	shared_deinit(&memory->shared, shard_takes_back(session->shard));
 	free(memory);
@@ -81,6 +82,9 @@ int memories_add(struct session *session, size_t size, uint32_t msgid)
 	memory->msgid = msgid;
 	memory->fd = -EBADF;
 	memory->making.complete = made;
+	memory->place = (unsigned)__builtin_ctzll(~memories->taken);
+	memories->places[memory->place] = memory;
+	memories->taken |= memory_set_of(memory);
 	memories->count++;
 	memories->making_count++;
 	list_append(&memories->all, &memory->link);
@@ -117,11 +121,15 @@ void memory_leave(struct memory *memory)
 		destroy(memory);
 }
 
-void memory_release(struct memory *memory)
+void memories_release(struct memories *memories, uint64_t set)
 {
-	assert(memory->use_count > 0);
-	if (--memory->use_count == 0 && memory->leaving)
-		destroy(memory);
+	for (; set != 0; set &= set - 1) {
+		struct memory *memory = memories->places[__builtin_ctzll(set)];
+
+		assert(memory->use_count > 0);
+		if (--memory->use_count == 0 && memory->leaving)
+			destroy(memory);
+	}
 }
 
 void memories_deinit(struct session *session)

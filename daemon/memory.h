@@ -27,8 +27,11 @@ struct memory {
 	int fd;      /* to be sent */
 	uint32_t msgid;
 	uint32_t use_count; /* operations in flight that name it */
+	unsigned place;     /* in memories.places, as long as it exists */
 	bool leaving;       /* it has no name any more */
 };
+
+_Static_assert(MEMORIES_MAX == 64, "a set of them has a bit for each");
 
 struct memories {
 	struct list all;
@@ -36,6 +39,8 @@ struct memories {
 	uint32_t count;
 	uint32_t making_count; /* of these that are being made */
 	struct memory *recent; /* found last; most programs have but one */
+	uint64_t taken;        /* the set of those that exist */
+	struct memory *places[MEMORIES_MAX];
 };
 
 void memories_init(struct memories *memories);
@@ -56,12 +61,22 @@ void *memory_piece(const struct memory *memory, uint64_t offset, uint64_t size);
 /* Takes its name away; frees it when nobody uses it, and releases the charge. */
 void memory_leave(struct memory *memory);
 
-static inline void memory_hold(struct memory *memory)
+/*
+ * A set of memories: all that an operation names, however often it does, is held and released
+ * together.
+ */
+static inline uint64_t memory_set_of(const struct memory *memory)
 {
-	memory->use_count++;
+	return UINT64_C(1) << memory->place;
 }
 
-void memory_release(struct memory *memory);
+static inline void memories_hold(struct memories *memories, uint64_t set)
+{
+	for (; set != 0; set &= set - 1)
+		memories->places[__builtin_ctzll(set)]->use_count++;
+}
+
+void memories_release(struct memories *memories, uint64_t set);
 
 /* All of them, of a session with nothing in flight. */
 void memories_deinit(struct session *session);

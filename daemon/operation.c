@@ -140,8 +140,7 @@ static void start(struct operation *operation)
 	}
 	for (unsigned i = 0; i < operation->file_count; i++)
 		operation->files[i]->use_count++;
-	if (operation->memory)
-		memory_hold(operation->memory);
+	memories_hold(&session->memories, operation->memories);
 	if (heavy_takes(operation))
 		return;
 	session->shard->light_count++;
@@ -160,7 +159,7 @@ static struct operation *operation_new(struct session *session, const struct pro
 	operation->session = session;
 	operation->file_count = 0;
 	operation->chunk = NULL;
-	operation->memory = NULL;
+	operation->memories = 0;
 	operation->file_charged = false;
 	operation->is_heavy = operation->multishot = operation->cancelled = false;
 	operation->events = 0;
@@ -201,20 +200,22 @@ static bool prepare_brief(struct operation *operation, const struct brief *brief
 {
 	struct session *session = operation->session;
 	struct proactor_op *op = &operation->op;
+	struct memory *memory;
 	struct rpc_error error;
 
 	if (op->opcode == PROACTOR_NOP)
 		return true;
 	operation->files[0] = files_find(&session->files, op->read.file);
-	operation->memory = memories_find(&session->memories, brief->region.memory);
-	if (unlikely(!operation->files[0] || !operation->memory ||
+	memory = memories_find(&session->memories, brief->region.memory);
+	if (unlikely(!operation->files[0] || !memory ||
 		    op->read.size > session->shard->limits.value[LIMIT_TRANSFER_SIZE]))
 		return false;
 	if ((op->opcode == PROACTOR_RECV || op->opcode == PROACTOR_SEND) &&
 		!policy_allows(session, op, &error))
 		return false;
 	op->read.file = operation->files[0]->file;
-	op->read.data = memory_piece(operation->memory, brief->region.offset, op->read.size);
+	op->read.data = memory_piece(memory, brief->region.offset, op->read.size);
+	operation->memories = memory_set_of(memory);
 	operation->file_count = 1;
 	return op->read.data != NULL;
 }
@@ -352,8 +353,7 @@ static void ended(struct task *task, int64_t result)
 	if (session->state != SESSION_CLOSING)
 		reply_operation(operation, result);
 	session_give_chunk(session, operation->chunk);
-	if (operation->memory)
-		memory_release(operation->memory);
+	memories_release(&session->memories, operation->memories);
 	slab_give(&session->shard->operations, operation);
 	session_progress(session);
 }

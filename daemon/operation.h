@@ -14,7 +14,8 @@
 #include "daemon/session.h"
 #include "proto/rpc.h"
 
-enum { OPERATION_FILES_MAX = 2 };
+/* Of pieces, as many as find room here in any case; more are in the chunk. */
+enum { OPERATION_FILES_MAX = 2, OPERATION_PIECES = 4 };
 
 struct operation {
 	struct task task;
@@ -24,12 +25,13 @@ struct operation {
 	struct file *files[OPERATION_FILES_MAX]; /* that it acts on */
 	unsigned file_count;
 	struct chunk *chunk;    /* its data, or NULL */
-	struct memory *memory;  /* that its data is in, or NULL */
+	uint64_t memories;      /* the set of those that its data is in (memory.h); 0: none */
 	bool file_charged;      /* it may make a file, and that is paid for */
 	bool by_ring;           /* where it came, and is answered, as far as that fits */
 	bool is_heavy;          /* see heavy.h */
 	struct list heavy_link; /* of session->heavy, while it waits for a turn */
 	uint64_t left;          /* bytes, with those of the piece that is under way */
+	uint64_t under_way;     /* the size of that */
 	uint64_t done;
 	bool multishot; /* see shots.h */
 	bool cancelled;
@@ -40,9 +42,9 @@ struct operation {
 		struct statx stat;
 		struct {
 			struct proactor_address address;
-			/* of recvmsg and sendmsg; all in one piece, named by @address */
+			/* of recvmsg and sendmsg; named by @address */
 			struct msghdr message;
-			struct iovec piece;
+			struct iovec pieces[OPERATION_PIECES];
 		};
 	};
 };

@@ -122,26 +122,6 @@ static bool takes_memory(enum op_kind kind)
 	}
 }
 
-/* Data in shared memory takes none of ours. False: @error says what is wrong with it. */
-static bool place_in_memory(struct operation *operation, const struct op_param *param,
-	const struct codec_region *region, struct rpc_error *error)
-{
-	struct memory *memory = memories_find(&operation->session->memories, region->memory);
-	void **field = field_of(&operation->op, param);
-	size_t size = param_size(param, field);
-	void *piece = memory ? memory_piece(memory, region->offset, size) : NULL;
-
-	if (!piece) {
-		rpc_error_set(error, memory ? EFAULT : EBADF, "%s: %" PRIu64 " %s",
-			op_table[operation->op.opcode].name, region->memory,
-			memory ? "does not have all of that" : "is no memory of this session");
-		return false;
-	}
-	operation->memory = memory;
-	*field = piece;
-	return true;
-}
-
 /* What all of them take; -1: there are none. */
 static int64_t data_size(const struct operation *operation)
 {
@@ -162,21 +142,36 @@ static size_t trailer_size(const struct operation *operation)
 	return result == OP_RESULT_DATAGRAM || result == OP_RESULT_MESSAGE ? CODEC_TRAILER_MAX : 0;
 }
 
-static bool size_allowed(const struct operation *operation, uint64_t size, struct rpc_error *error)
+static bool transfer_allowed(const struct operation *operation, uint64_t size,
+	struct rpc_error *error)
 {
-	const struct limits *limits = &operation->session->shard->limits;
-	uint64_t max = limits->value[LIMIT_TRANSFER_SIZE];
+	uint64_t max = operation->session->shard->limits.value[LIMIT_TRANSFER_SIZE];
+
+	if (size <= max)
+		return true;
+	rpc_error_set_limit(error, EMSGSIZE, LIMIT_TRANSFER_SIZE, max, size);
+	return false;
+}
+
+static enum operation_start take_chunk(struct operation *operation, size_t size,
+	struct rpc_error *error)
+{
+	struct session *session = operation->session;
 	struct shortage shortage;
 
-	if (size > max) {
-		rpc_error_set_limit(error, EMSGSIZE, LIMIT_TRANSFER_SIZE, max, size);
-		return false;
+	if (!account_fits_at_all(&session->shard->limits, RESOURCE_MEMORY, chunk_footprint(size),
+		    &shortage)) {
+		rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
+		return OPERATION_REFUSED;
 	}
-	size += trailer_size(operation);
-	if (account_fits_at_all(limits, RESOURCE_MEMORY, chunk_footprint(size), &shortage))
-		return true;
-	rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
-	return false;
+	operation->chunk = session_take_chunk(session, size, &shortage);
+	if (!operation->chunk && shortage.max > 0)
+		return OPERATION_STALLED;
+	if (!operation->chunk) {
+		rpc_error_set(error, ENOMEM, "%s", op_table[operation->op.opcode].name);
+		return OPERATION_REFUSED;
+	}
+	return OPERATION_STARTED;
 }
 
 /* What has come in @pieces goes to @room, and so do they. */
@@ -190,13 +185,11 @@ static void place_pieces(struct iovec *pieces, size_t count, uint8_t *room)
 	}
 }
 
-/* The message becomes the operation's own, in one piece of @size bytes. */
-static struct msghdr *place_message(struct operation *operation, enum op_kind kind,
-	struct msghdr *message, uint8_t *room, size_t size)
+/* The message becomes the operation's own, with @pieces, which are. */
+static struct msghdr *set_message(struct operation *operation, enum op_kind kind,
+	const struct msghdr *message, struct iovec *pieces, size_t count)
 {
-	place_pieces(message->msg_iov, message->msg_iovlen, room);
-	operation->piece = (struct iovec){room, size};
-	operation->message = (struct msghdr){.msg_iov = &operation->piece, .msg_iovlen = 1};
+	operation->message = (struct msghdr){.msg_iov = pieces, .msg_iovlen = count};
 	if (kind == OP_KIND_MESSAGE_DATA && message->msg_namelen > 0) {
 		operation->address = operation->session->shard->codec.address;
 		operation->message.msg_namelen = operation->address.size;
@@ -206,6 +199,15 @@ static struct msghdr *place_message(struct operation *operation, enum op_kind ki
 	if (operation->message.msg_namelen > 0)
 		operation->message.msg_name = &operation->address.storage;
 	return &operation->message;
+}
+
+/* In one piece of @size bytes. */
+static struct msghdr *place_message(struct operation *operation, enum op_kind kind,
+	struct msghdr *message, uint8_t *room, size_t size)
+{
+	place_pieces(message->msg_iov, message->msg_iovlen, room);
+	operation->pieces[0] = (struct iovec){room, size};
+	return set_message(operation, kind, message, operation->pieces, 1);
 }
 
 static void place_param(struct operation *operation, const struct op_param *param, uint8_t *room,
@@ -249,48 +251,148 @@ static void place(struct operation *operation)
 	}
 }
 
-/* The data is in shared memory. */
-static enum operation_start take_region(struct operation *operation,
-	const struct codec_region *region, struct rpc_error *error)
-{
-	const struct limits *limits = &operation->session->shard->limits;
-	uint64_t max = limits->value[LIMIT_TRANSFER_SIZE], size;
+/* ---- shared memory ---- */
 
+/* Where @region is. NULL: @error says what is wrong with it. */
+static void *find_region(struct operation *operation, const struct codec_region *region,
+	size_t size, struct rpc_error *error)
+{
+	struct memory *memory = memories_find(&operation->session->memories, region->memory);
+	void *place = memory ? memory_piece(memory, region->offset, size) : NULL;
+
+	if (!place) {
+		rpc_error_set(error, memory ? EFAULT : EBADF, "%s: %" PRIu64 " %s",
+			op_table[operation->op.opcode].name, region->memory,
+			memory ? "does not have all of that" : "is no memory of this session");
+		return NULL;
+	}
+	operation->memories |= memory_set_of(memory);
+	return place;
+}
+
+/* All of @pieces; @ret_carried is how many bytes are in those that are no regions. */
+static bool find_regions(struct operation *operation, struct iovec *pieces, size_t count,
+	size_t *ret_carried, struct rpc_error *error)
+{
+	const struct codec_region *regions = operation->session->shard->codec.regions;
+	size_t carried = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (regions[i].memory == 0) {
+			carried += pieces[i].iov_len;
+			continue;
+		}
+		pieces[i].iov_base = find_region(operation, &regions[i], pieces[i].iov_len, error);
+		if (!pieces[i].iov_base)
+			return false;
+	}
+	*ret_carried = carried;
+	return true;
+}
+
+/*
+ * The pieces become the operation's own: where they are many in its chunk, and behind them what is
+ * carried:
+ *
+ *      chunk   | piece, piece, …  | bytes of one | bytes of another |
+ */
+static enum operation_start keep_pieces(struct operation *operation, const struct iovec *pieces,
+	size_t count, size_t carried, struct iovec **ret_kept, struct rpc_error *error)
+{
+	const struct codec_region *regions = operation->session->shard->codec.regions;
+	size_t array_size = count > OPERATION_PIECES ? count * sizeof(*pieces) : 0;
+	struct iovec *kept = operation->pieces;
+	enum operation_start start;
+	uint8_t *room = NULL; /* where nothing is carried, and few pieces */
+
+	if (array_size + carried > 0) {
+		start = take_chunk(operation, array_size + carried, error);
+		if (start != OPERATION_STARTED)
+			return start;
+		room = operation->chunk->bytes + operation->chunk->head;
+		if (array_size > 0)
+			kept = (struct iovec *)room;
+		room += array_size;
+	}
+	for (size_t i = 0; i < count; i++) {
+		kept[i] = pieces[i];
+		if (regions[i].memory != 0 || pieces[i].iov_len == 0)
+			continue;
+		kept[i].iov_base = memcpy(room, pieces[i].iov_base, pieces[i].iov_len);
+		room += pieces[i].iov_len;
+	}
+	*ret_kept = kept;
+	return OPERATION_STARTED;
+}
+
+static enum operation_start take_pieces(struct operation *operation, const struct op_param *param,
+	struct rpc_error *error)
+{
+	bool is_message =
+		param->kind == OP_KIND_MESSAGE_SPACE || param->kind == OP_KIND_MESSAGE_DATA;
+	void **field = field_of(&operation->op, param);
+	struct msghdr *message = is_message ? *field : NULL;
+	struct iovec *pieces = message ? message->msg_iov : *field, *kept;
+	enum operation_start start;
+	size_t count, carried;
+
+	if (message)
+		count = message->msg_iovlen;
+	else
+		memcpy(&count, field + 1, sizeof(count));
+	if (!find_regions(operation, pieces, count, &carried, error))
+		return OPERATION_REFUSED;
+	start = keep_pieces(operation, pieces, count, carried, &kept, error);
+	if (start != OPERATION_STARTED)
+		return start;
+	if (message)
+		*field = set_message(operation, param->kind, message, kept, count);
+	else
+		*field = kept;
+	return OPERATION_STARTED;
+}
+
+/* The data is in shared memory, or some of it. */
+static enum operation_start take_regions(struct operation *operation, struct rpc_error *error)
+{
+	const struct codec_region *regions = operation->session->shard->codec.regions;
+
+	if (operation->multishot) {
+		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: multishot takes a size, no memory",
+			op_table[operation->op.opcode].name);
+		return OPERATION_REFUSED;
+	}
 	for_each_param(param, operation)
 	{
-		if (param->kind != OP_KIND_SPACE && param->kind != OP_KIND_DATA)
+		void **field = field_of(&operation->op, param);
+		size_t size = param_size(param, field);
+
+		if (!takes_memory(param->kind) || param->kind == OP_KIND_PATH)
 			continue;
-		size = param_size(param, field_of(&operation->op, param));
-		if (size <= max)
-			return place_in_memory(operation, param, region, error) ? OPERATION_STARTED
-										: OPERATION_REFUSED;
-		rpc_error_set_limit(error, EMSGSIZE, LIMIT_TRANSFER_SIZE, max, size);
-		return OPERATION_REFUSED;
+		if (!transfer_allowed(operation, size, error))
+			return OPERATION_REFUSED;
+		if (param->kind != OP_KIND_SPACE && param->kind != OP_KIND_DATA)
+			return take_pieces(operation, param, error);
+		*field = find_region(operation, regions, size, error);
+		return *field ? OPERATION_STARTED : OPERATION_REFUSED;
 	}
 	assert(!"a region is read for such a parameter only");
 }
 
 enum operation_start params_take_memory(struct operation *operation, struct rpc_error *error)
 {
-	const struct codec_region *region = &operation->session->shard->codec.region;
+	enum operation_start start;
 	int64_t size;
-	struct shortage shortage;
 
-	if (region->memory != 0)
-		return take_region(operation, region, error);
+	if (operation->session->shard->codec.region_count > 0)
+		return take_regions(operation, error);
 	size = data_size(operation);
 	if (size < 0)
 		return OPERATION_STARTED;
-	if (!size_allowed(operation, (uint64_t)size, error))
+	if (!transfer_allowed(operation, (uint64_t)size, error))
 		return OPERATION_REFUSED;
-	operation->chunk = session_take_chunk(operation->session,
-		(size_t)size + trailer_size(operation), &shortage);
-	if (!operation->chunk && shortage.max > 0)
-		return OPERATION_STALLED;
-	if (!operation->chunk) {
-		rpc_error_set(error, ENOMEM, "%s", op_table[operation->op.opcode].name);
-		return OPERATION_REFUSED;
-	}
-	place(operation);
-	return OPERATION_STARTED;
+	start = take_chunk(operation, (size_t)size + trailer_size(operation), error);
+	if (start == OPERATION_STARTED)
+		place(operation);
+	return start;
 }

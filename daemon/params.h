@@ -3,7 +3,10 @@
  *
  * As they come from the wire, files are handles and data is in the frame, whose memory is needed
  * again. Here they become files of the proactor, which the operation holds, and memory of a chunk,
- * which it owns and which was charged.
+ * which it owns and which was charged, or shared memory, which it holds from its start on.
+ *
+ * Regions are looked at once, here: what the kernel is told stands in memory of ours from then on,
+ * and no client reaches it.
  */
 #pragma once
 

@@ -131,11 +131,11 @@ static void set_error(const struct operation *operation, int code, struct rpc_er
 /* What was begun in the scratch buffer gets its result. */
 static void end_with_result(struct operation *operation, struct pack *pack, int64_t result)
 {
-	if (operation->memory)
+	if (operation->memories)
 		codec_pack_result_in_memory(pack, &operation->op, result);
 	else
 		codec_pack_result(pack, &operation->op, result);
-	if (!pack->failed && !operation->memory &&
+	if (!pack->failed && !operation->memories &&
 		codec_result_has_bytes(op_table[operation->op.opcode].result))
 		reply_bytes(operation, pack, result);
 	else
@@ -173,7 +173,7 @@ static bool is_brief(const struct operation *operation, int64_t result)
 
 	return result >= 0 && result <= UINT32_MAX &&
 		(kind == OP_RESULT_NOTHING || kind == OP_RESULT_COUNT ||
-			(kind == OP_RESULT_BYTES && operation->memory));
+			(kind == OP_RESULT_BYTES && operation->memories));
 }
 
 static void reply_brief(struct operation *operation, int64_t result)

@@ -501,9 +501,8 @@ const char *proactor_driver_reason(const struct proactor *proactor);
  * proactor_detach(). The flags of the open file description are not changed, and with it offset and
  * flags stay shared with whoever else has it.
  *
- * -EBADF: not an open descriptor. -ENOMEM. -EMFILE, -EDQUOT, -ECONNRESET: with the daemon. On failure
- * @fd
- * stays the caller's.
+ * -EBADF: not an open descriptor. -ENOMEM. -EMFILE, -EDQUOT, -ECONNRESET: with the daemon. On
+ * failure @fd stays the caller's.
  */
 int proactor_attach(struct proactor *proactor, int fd, int64_t *ret_file);
 

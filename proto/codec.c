@@ -176,51 +176,71 @@ static const char *read_integer(const struct value *value, const struct op_param
 
 static bool may_be_region(enum op_kind kind)
 {
-	return kind == OP_KIND_SPACE || kind == OP_KIND_DATA;
+	return kind == OP_KIND_SPACE || kind == OP_KIND_DATA || kind == OP_KIND_MESSAGE_SPACE;
 }
 
-static const char *read_region(struct reader *reader, uint32_t count, void *field,
-	struct codec_region *region)
+/* The @count values of a region. */
+static bool read_region(struct reader *reader, uint32_t count, struct codec_region *region,
+	int64_t *ret_size)
 {
-	int64_t memory, offset, size;
+	int64_t memory, offset;
 
 	if (count != 3 || reader_int(reader, 1, INT64_MAX, &memory) < 0 ||
 		reader_int(reader, 0, INT64_MAX, &offset) < 0 ||
-		reader_int(reader, 0, INT64_MAX, &size) < 0)
-		return "of shared memory [memory, offset, size]";
+		reader_int(reader, 0, INT64_MAX, ret_size) < 0)
+		return false;
 	*region = (struct codec_region){(uint64_t)memory, (uint64_t)offset};
-	set_memory(field, NULL, (size_t)size);
-	return NULL;
+	return true;
 }
 
-/* Several sizes, or pieces of bytes, to @scratch; @field is the array and the count after it. */
+/* One size, or piece of bytes, or a region in its place. */
+static bool read_piece(struct reader *reader, enum op_kind kind, struct codec_scratch *scratch,
+	uint32_t index, int64_t *ret_size)
+{
+	struct codec_region *region = &scratch->regions[index];
+	struct iovec *piece = &scratch->pieces[index];
+	struct value value;
+
+	*piece = (struct iovec){0};
+	*region = (struct codec_region){0};
+	if (reader_next(reader, &value) < 0)
+		return false;
+	if (value.token.type == TOKEN_ARRAY) {
+		if (!read_region(reader, value.token.count, region, ret_size))
+			return false;
+		scratch->region_count++;
+	} else if (kind == OP_KIND_SPACES) {
+		if (!value_int(&value, 0, INT64_MAX, ret_size))
+			return false;
+	} else {
+		if (!value_is_bytes(&value))
+			return false;
+		piece->iov_base = (void *)(uintptr_t)value.body;
+		*ret_size = value.token.body_size;
+	}
+	piece->iov_len = (size_t)*ret_size;
+	return true;
+}
+
+/* Several of them, to @scratch; @field is the array and the count after it. */
 static const char *read_pieces(struct reader *reader, enum op_kind kind, void *field,
 	struct codec_scratch *scratch)
 {
 	const char *wanted = kind == OP_KIND_SPACES
-		? "an array of at most 1024 sizes, in all less than 2^63"
-		: "an array of at most 1024 pieces of bytes: bin or str";
+		? "an array of at most 1024 sizes, or of as many [memory, offset, size], in all less than 2^63"
+		: "an array of at most 1024 pieces: bytes (bin or str), or [memory, offset, size], in all less than 2^63";
 	int64_t size, sum = 0;
 	uint32_t count;
 
 	if (reader_array(reader, &count) < 0 || count > IOV_MAX)
 		return wanted;
-	for (uint32_t i = 0; i < count; i++) {
-		struct iovec *piece = &scratch->pieces[i];
-		const uint8_t *bytes;
-
-		*piece = (struct iovec){0};
-		if (kind == OP_KIND_SPACES) {
-			if (reader_int(reader, 0, INT64_MAX, &size) < 0 ||
-				__builtin_add_overflow(sum, size, &sum))
-				return wanted;
-			piece->iov_len = (size_t)size;
-			continue;
-		}
-		if (reader_bytes(reader, &bytes, &piece->iov_len) < 0)
+	for (uint32_t i = 0; i < count; i++)
+		if (!read_piece(reader, kind, scratch, i, &size) ||
+			__builtin_add_overflow(sum, size, &sum))
 			return wanted;
-		piece->iov_base = (void *)(uintptr_t)bytes;
-	}
+	/* the answer has the bytes, or says how many they are */
+	if (kind == OP_KIND_SPACES && scratch->region_count > 0 && scratch->region_count < count)
+		return wanted;
 	set_memory(field, scratch->pieces, count);
 	return NULL;
 }
@@ -276,6 +296,18 @@ static bool read_compound(struct reader *reader, const struct op_param *param, v
 	}
 }
 
+/* Memory without bytes: a SPACE, a MESSAGE_SPACE, or what a region stands for. */
+static void set_space(enum op_kind kind, void *field, int64_t size, struct codec_scratch *scratch)
+{
+	if (kind != OP_KIND_MESSAGE_SPACE) {
+		set_memory(field, NULL, (size_t)size);
+		return;
+	}
+	scratch->pieces[0] = (struct iovec){.iov_len = (size_t)size};
+	scratch->message = (struct msghdr){.msg_iov = scratch->pieces, .msg_iovlen = 1};
+	*(struct msghdr **)field = &scratch->message;
+}
+
 static const char *read_space(const struct value *value, enum op_kind kind, void *field,
 	struct codec_scratch *scratch)
 {
@@ -283,13 +315,19 @@ static const char *read_space(const struct value *value, enum op_kind kind, void
 
 	if (!value_int(value, 0, INT64_MAX, &size))
 		return "a size in bytes";
-	if (kind == OP_KIND_SPACE) {
-		set_memory(field, NULL, (size_t)size);
-		return NULL;
-	}
-	scratch->pieces[0] = (struct iovec){.iov_len = (size_t)size};
-	scratch->message = (struct msghdr){.msg_iov = scratch->pieces, .msg_iovlen = 1};
-	*(struct msghdr **)field = &scratch->message;
+	set_space(kind, field, size, scratch);
+	return NULL;
+}
+
+static const char *read_only_region(struct reader *reader, uint32_t count, enum op_kind kind,
+	void *field, struct codec_scratch *scratch)
+{
+	int64_t size;
+
+	if (!read_region(reader, count, &scratch->regions[0], &size))
+		return "of shared memory [memory, offset, size]";
+	scratch->region_count = 1;
+	set_space(kind, field, size, scratch);
 	return NULL;
 }
 
@@ -314,7 +352,7 @@ static const char *read_param(struct reader *reader, const struct op_param *para
 		return NULL;
 	}
 	if (value.token.type == TOKEN_ARRAY && may_be_region(param->kind))
-		return read_region(reader, value.token.count, field, &scratch->region);
+		return read_only_region(reader, value.token.count, param->kind, field, scratch);
 	switch (param->kind) {
 	case OP_KIND_PATH: return read_path(&value, field, scratch);
 	case OP_KIND_SPACE:
@@ -348,7 +386,7 @@ bool codec_read_params(const struct op_info *info, struct reader params, uint32_
 	uint32_t index = 0, count_max, count_min;
 
 	scratch->path_count = 0;
-	scratch->region = (struct codec_region){0};
+	scratch->region_count = 0;
 	codec_param_counts(info, &count_max, &count_min);
 	if (!rpc_check_count(info->name, count_min, count_max, count, name_at(info, count), error))
 		return false;
@@ -424,22 +462,53 @@ static size_t sum_of(const struct iovec *pieces, size_t count)
 	return sum;
 }
 
-/* How it is divided means nothing to a socket, so that one piece will do. */
-static void pack_message(struct pack *pack, const struct msghdr *message)
+static void pack_region(struct pack *pack, const struct codec_region *region, size_t size)
 {
+	pack_array(pack, 3);
+	pack_uint(pack, region->memory);
+	pack_uint(pack, region->offset);
+	pack_uint(pack, size);
+}
+
+/* @regions as with codec_pack_request_in(). */
+static void pack_pieces(struct pack *pack, const struct iovec *pieces, size_t count, bool is_space,
+	const struct codec_region *regions)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (regions && regions[i].memory != 0)
+			pack_region(pack, &regions[i], pieces[i].iov_len);
+		else if (is_space)
+			pack_uint(pack, pieces[i].iov_len);
+		else
+			pack_bin(pack, pieces[i].iov_base, pieces[i].iov_len);
+	}
+}
+
+/* How it is divided means nothing to a socket, so that of bytes one piece will do. */
+static void pack_message(struct pack *pack, const struct msghdr *message,
+	const struct codec_region *regions)
+{
+	const struct iovec *pieces = message->msg_iov;
+	size_t count = message->msg_iovlen;
 	struct proactor_address address;
 
 	pack_array(pack, 2);
-	pack_array(pack, 1);
-	pack_bin_header(pack, sum_of(message->msg_iov, message->msg_iovlen));
-	for (size_t i = 0; i < message->msg_iovlen; i++)
-		pack_body(pack, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
+	if (regions) {
+		pack_array(pack, count);
+		pack_pieces(pack, pieces, count, /* is_space= */ false, regions);
+	} else {
+		pack_array(pack, 1);
+		pack_bin_header(pack, sum_of(pieces, count));
+		for (size_t i = 0; i < count; i++)
+			pack_body(pack, pieces[i].iov_base, pieces[i].iov_len);
+	}
 	address_of(message, &address);
 	pack_maybe_address(pack, &address);
 }
 
 /* Memory, or several pieces of it: a pointer, and a size or a count after it. */
-static void pack_memory(struct pack *pack, enum op_kind kind, const void *field)
+static void pack_memory(struct pack *pack, enum op_kind kind, const void *field,
+	const struct codec_region *regions)
 {
 	bool is_space = kind == OP_KIND_SPACE || kind == OP_KIND_SPACES;
 	struct iovec single, *pieces = &single;
@@ -451,30 +520,38 @@ static void pack_memory(struct pack *pack, enum op_kind kind, const void *field)
 		count = single.iov_len;
 		pack_array(pack, count);
 	}
-	for (size_t i = 0; i < count; i++) {
-		if (is_space)
-			pack_uint(pack, pieces[i].iov_len);
-		else
-			pack_bin(pack, pieces[i].iov_base, pieces[i].iov_len);
-	}
+	pack_pieces(pack, pieces, count, is_space, regions);
 }
 
-static void pack_param(struct pack *pack, const struct op_param *param, const void *field)
+/* It takes one piece, all that a message has. */
+static void pack_message_space(struct pack *pack, const struct msghdr *message,
+	const struct codec_region *regions)
 {
-	const struct msghdr *message;
+	size_t size = sum_of(message->msg_iov, message->msg_iovlen);
+
+	if (regions)
+		pack_region(pack, regions, size);
+	else
+		pack_uint(pack, size);
+}
+
+static void pack_param(struct pack *pack, const struct op_param *param, const void *field,
+	const struct codec_region *regions)
+{
 
 	switch (param->kind) {
 	case OP_KIND_PATH: pack_str(pack, *(const char *const *)field); break;
 	case OP_KIND_SPACE:
 	case OP_KIND_DATA:
 	case OP_KIND_SPACES:
-	case OP_KIND_PIECES: pack_memory(pack, param->kind, field); break;
+	case OP_KIND_PIECES: pack_memory(pack, param->kind, field, regions); break;
 	case OP_KIND_MULTISHOT: pack_bool(pack, is_multishot(field)); break;
 	case OP_KIND_MESSAGE_SPACE:
-		message = *(const struct msghdr *const *)field;
-		pack_uint(pack, sum_of(message->msg_iov, message->msg_iovlen));
+		pack_message_space(pack, *(const struct msghdr *const *)field, regions);
 		break;
-	case OP_KIND_MESSAGE_DATA: pack_message(pack, *(const struct msghdr *const *)field); break;
+	case OP_KIND_MESSAGE_DATA:
+		pack_message(pack, *(const struct msghdr *const *)field, regions);
+		break;
 	case OP_KIND_DURATION:
 		/* what is over 292 years is as good as 292 years */
 		pack_uint(pack, MIN(*(const uint64_t *)field, (uint64_t)INT64_MAX));
@@ -492,24 +569,13 @@ static void pack_param(struct pack *pack, const struct op_param *param, const vo
 	}
 }
 
-static void pack_region(struct pack *pack, const struct codec_region *region, const void *field)
-{
-	size_t size;
-
-	memcpy(&size, (const uint8_t *)field + sizeof(void *), sizeof(size));
-	pack_array(pack, 3);
-	pack_uint(pack, region->memory);
-	pack_uint(pack, region->offset);
-	pack_uint(pack, size);
-}
-
 void codec_pack_request(struct pack *pack, uint32_t msgid, const struct proactor_op *op)
 {
-	codec_pack_request_in(pack, msgid, op, /* region= */ NULL);
+	codec_pack_request_in(pack, msgid, op, /* regions= */ NULL);
 }
 
 void codec_pack_request_in(struct pack *pack, uint32_t msgid, const struct proactor_op *op,
-	const struct codec_region *region)
+	const struct codec_region *regions)
 {
 	const struct op_info *info = &op_table[op->opcode];
 	uint32_t count = 0, needed = 0;
@@ -527,10 +593,7 @@ void codec_pack_request_in(struct pack *pack, uint32_t msgid, const struct proac
 		if (op_kind_is_local(param->kind))
 			continue;
 		count++;
-		if (region && may_be_region(param->kind))
-			pack_region(pack, region, field_of_const(op, param));
-		else
-			pack_param(pack, param, field_of_const(op, param));
+		pack_param(pack, param, field_of_const(op, param), regions);
 	}
 }
 
@@ -559,8 +622,10 @@ void codec_pack_result(struct pack *pack, const struct proactor_op *op, int64_t 
 
 void codec_pack_result_in_memory(struct pack *pack, const struct proactor_op *op, int64_t result)
 {
-	if (op_table[op->opcode].result == OP_RESULT_DATAGRAM)
-		pack_array(pack, 2);
+	enum op_result kind = op_table[op->opcode].result;
+
+	if (kind == OP_RESULT_DATAGRAM || kind == OP_RESULT_MESSAGE)
+		pack_array(pack, kind == OP_RESULT_MESSAGE ? 3 : 2);
 	pack_int(pack, result);
 	codec_pack_trailer(pack, op);
 }

@@ -22,8 +22,8 @@
 enum { CODEC_PATHS_MAX = 2 };
 
 /*
- * A piece of shared memory in place of the bytes of a SPACE or DATA, `[memory, offset, size]` on
- * the wire. The size is that of the parameter. No operation has two.
+ * A part of shared memory in place of bytes, `[memory, offset, size]` on the wire: of a SPACE, DATA
+ * or MESSAGE_SPACE, or of a piece of the others. The size is that of the parameter, or the piece.
  */
 struct codec_region {
 	uint64_t memory; /* its id; 0: none, it is bytes */
@@ -38,9 +38,11 @@ struct codec_scratch {
 	char paths[CODEC_PATHS_MAX][PATH_MAX];
 	unsigned path_count;
 	struct proactor_address address;
-	struct codec_region region;
 	struct msghdr message;
 	struct iovec pieces[IOV_MAX];
+	/* how many regions are named; 0: @regions says nothing. Else it has one for each piece. */
+	unsigned region_count;
+	struct codec_region regions[IOV_MAX];
 };
 
 /* What a success brought besides the number; where NULL, it is read over. */
@@ -77,9 +79,12 @@ bool codec_read_params(const struct op_info *info, struct reader params, uint32_
 /* Packs the whole request for @op. Trailing parameters that have their default are left out. */
 void codec_pack_request(struct pack *pack, uint32_t msgid, const struct proactor_op *op);
 
-/* As above, with @region (or NULL) in place of its bytes. */
+/*
+ * As above, with @regions (or NULL) in place of its bytes: one, or of what comes in pieces one for
+ * each, where those without a memory stay bytes.
+ */
 void codec_pack_request_in(struct pack *pack, uint32_t msgid, const struct proactor_op *op,
-	const struct codec_region *region);
+	const struct codec_region *regions);
 
 /*
  * Packs the result of a success. Where that has bytes, only up to the bin's header: the bytes are

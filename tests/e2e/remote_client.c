@@ -7,6 +7,7 @@
  *      remote_client files PATH        attach and detach; both return
  *      remote_client crowded PATH N    N operations that wait, then cancelled; expects N ends
  *      remote_client drained PATH      short ones; says "ready", expects all to end well
+ *      remote_client named PATH N      writev and readv of N pieces, all in the daemon's memory
  *
  * Status 0: all held. 3: there was no proactor to be had. Buffers have their exact size on the
  * heap, for AddressSanitizer to watch; an alarm ends what hangs.
@@ -19,8 +20,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "client/proactor-client.h"
@@ -33,7 +36,9 @@ enum {
 	HANG_SECONDS = 30,
 	KINDS = 10,
 	ROUNDS = 3,
-	DRAIN_NS = 1000000000
+	DRAIN_NS = 1000000000,
+	NAMED_SIZE = 131072,
+	NAMED_ROUNDS = 100
 };
 
 #define CHECK(condition, ...)                                                                      \
@@ -310,6 +315,54 @@ static void drained(struct proactor *proactor)
 			(long)operations[i].result);
 }
 
+/* ---- what is in the daemon's memory is named ---- */
+
+static void run_vector(struct proactor *proactor, uint32_t opcode, int64_t file,
+	const struct iovec *pieces, size_t count)
+{
+	struct operation *operation = push(proactor,
+		(struct proactor_op){.opcode = opcode,
+			.readv = {.file = file, .pieces = pieces, .count = count, .offset = 0}});
+
+	while (operation->pending && operation->ends == 0)
+		take_entries(proactor, NULL);
+	CHECK(operation->result == NAMED_SIZE, "%ld", (long)operation->result);
+}
+
+static void named(struct proactor *proactor, size_t count)
+{
+	struct iovec pieces[1024];
+	void *memories[2];
+	int64_t file = attach(proactor, memfd_create("named", MFD_CLOEXEC));
+
+	CHECK(count > 0 && count <= 1024, "%zu pieces", count);
+	for (int i = 0; i < 2; i++) {
+		int r = proactor_memory_new(proactor, NAMED_SIZE, &memories[i]);
+
+		CHECK(r == 0, "memory: %s", strerror(-r));
+	}
+	for (size_t i = 0, place = 0; i < count; i++) {
+		size_t size = i + 1 < count ? NAMED_SIZE / count : NAMED_SIZE - place;
+
+		pieces[i] = (struct iovec){(char *)memories[i % 2] + place, size};
+		place += size;
+	}
+	for (int round = 0; round < NAMED_ROUNDS; round++) {
+		for (size_t i = 0; i < count; i++)
+			memset(pieces[i].iov_base, (int)(i + (size_t)round), pieces[i].iov_len);
+		run_vector(proactor, PROACTOR_WRITEV, file, pieces, count);
+		for (size_t i = 0; i < count; i++)
+			memset(pieces[i].iov_base, 0xee, pieces[i].iov_len);
+		run_vector(proactor, PROACTOR_READV, file, pieces, count);
+		for (size_t i = 0; i < count; i++)
+			CHECK(*(unsigned char *)pieces[i].iov_base ==
+					(unsigned char)(i + (size_t)round),
+				"round %d, piece %zu", round, i);
+	}
+	for (int i = 0; i < 2; i++)
+		proactor_memory_free(proactor, memories[i]);
+}
+
 int main(int argc, char **argv)
 {
 	struct proactor_options options = {
@@ -335,6 +388,8 @@ int main(int argc, char **argv)
 		files(proactor);
 	else if (strcmp(argv[1], "drained") == 0)
 		drained(proactor);
+	else if (strcmp(argv[1], "named") == 0)
+		named(proactor, strtoul(argv[3], NULL, 10));
 	else
 		crowded(proactor, strtoul(argv[3], NULL, 10));
 	proactor_free(proactor);

@@ -14,7 +14,12 @@
 #include "proto/codec.h"
 #include "proto/method.h"
 
-static void pack_again(const struct proactor_op *op, const struct codec_region *region,
+static const struct codec_region *regions_of(const struct codec_scratch *scratch)
+{
+	return scratch->region_count > 0 ? scratch->regions : NULL;
+}
+
+static void pack_again(const struct proactor_op *op, const struct codec_region *regions,
 	struct buffer *first)
 {
 	static struct codec_scratch scratch;
@@ -25,15 +30,14 @@ static void pack_again(const struct proactor_op *op, const struct codec_region *
 	struct rpc_error error;
 	const char *reason;
 
-	codec_pack_request_in(&pack, 1, op, region->memory != 0 ? region : NULL);
+	codec_pack_request_in(&pack, 1, op, regions);
 	assert(!pack.failed);
 	assert(rpc_parse(buffer_bytes(first), buffer_size(first), &message, &reason) == 0);
 	assert(op_find(message.method, message.method_size) == &op_table[op->opcode]);
 	assert(codec_read_params(&op_table[op->opcode], message.params, message.param_count, &again,
 		&scratch, &error));
 	pack = pack_into(&second);
-	codec_pack_request_in(&pack, 1, &again,
-		scratch.region.memory != 0 ? &scratch.region : NULL);
+	codec_pack_request_in(&pack, 1, &again, regions_of(&scratch));
 	assert(buffer_size(first) == buffer_size(&second));
 	assert(memcmp(buffer_bytes(first), buffer_bytes(&second), buffer_size(first)) == 0);
 	buffer_deinit(&second);
@@ -49,7 +53,7 @@ static void read_params(uint32_t opcode, struct reader params, uint32_t count)
 	if (op_table[opcode].where != OP_WHERE_WIRE)
 		return;
 	if (codec_read_params(&op_table[opcode], params, count, &op, &scratch, &error))
-		pack_again(&op, &scratch.region, &buffer);
+		pack_again(&op, regions_of(&scratch), &buffer);
 	else
 		assert(error.code == RPC_INVALID_PARAMS &&
 			memchr(error.message, '\0', sizeof(error.message)));

@@ -82,7 +82,8 @@ static bool read_generally(const struct queue_slot *slot, struct brief *ret_brie
 	if (!codec_read_params(info, message.params, message.param_count, &ret_brief->op, &scratch,
 		    &error))
 		return false;
-	ret_brief->region = scratch.region;
+	ret_brief->region =
+		scratch.region_count > 0 ? scratch.regions[0] : (struct codec_region){0};
 	return true;
 }
 

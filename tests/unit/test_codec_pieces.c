@@ -86,6 +86,118 @@ START_TEST(sizes_whose_sum_is_no_size_are_refused)
 }
 END_TEST
 
+static void pack_triple(struct pack *pack, uint64_t memory, uint64_t offset, uint64_t size)
+{
+	pack_array(pack, 3);
+	pack_uint(pack, memory);
+	pack_uint(pack, offset);
+	pack_uint(pack, size);
+}
+
+START_TEST(piece_may_be_a_region)
+{
+	struct pack pack = pack_into(&buffer);
+	struct proactor_op op;
+
+	pack_uint(&pack, 1);
+	pack_array(&pack, 3);
+	pack_bin(&pack, "head", 4);
+	pack_triple(&pack, 7, 4096, 100);
+	pack_triple(&pack, 8, 0, 0);
+	ck_assert(read(PROACTOR_WRITEV, 2, &op));
+	ck_assert_uint_eq(scratch.region_count, 2);
+	ck_assert_uint_eq(scratch.regions[0].memory, 0);
+	ck_assert_mem_eq(op.writev.pieces[0].iov_base, "head", 4);
+	ck_assert_uint_eq(scratch.regions[1].memory, 7);
+	ck_assert_uint_eq(scratch.regions[1].offset, 4096);
+	ck_assert_uint_eq(op.writev.pieces[1].iov_len, 100);
+	ck_assert_ptr_null(op.writev.pieces[1].iov_base);
+	ck_assert_uint_eq(scratch.regions[2].memory, 8);
+	/* what was read before is forgotten */
+	pack_sizes(&pack, 2, 3);
+	ck_assert(read(PROACTOR_READV, 2, &op));
+	ck_assert_uint_eq(scratch.region_count, 0);
+	pack_uint(&pack, 1);
+	pack_triple(&pack, 9, 5, 6);
+	ck_assert(read(PROACTOR_RECVMSG, 2, &op));
+	ck_assert_uint_eq(scratch.region_count, 1);
+	ck_assert_uint_eq(scratch.regions[0].memory, 9);
+	ck_assert_uint_eq(op.recvmsg.message->msg_iov->iov_len, 6);
+	buffer_deinit(&buffer);
+}
+END_TEST
+
+START_TEST(spaces_are_all_regions_or_none_is)
+{
+	struct pack pack = pack_into(&buffer);
+	struct proactor_op op;
+
+	for (uint32_t named = 0; named < 8; named++) {
+		pack_uint(&pack, 1);
+		pack_array(&pack, 3);
+		for (uint32_t i = 0; i < 3; i++) {
+			if (named >> i & 1)
+				pack_triple(&pack, 1, 0, 10);
+			else
+				pack_uint(&pack, 10);
+		}
+		ck_assert_int_eq(read(PROACTOR_READV, 2, &op), named == 0 || named == 7);
+	}
+	buffer_deinit(&buffer);
+}
+END_TEST
+
+START_TEST(regions_whose_sum_is_no_size_are_refused)
+{
+	static const uint32_t opcodes[] = {PROACTOR_READV, PROACTOR_WRITEV};
+	struct pack pack = pack_into(&buffer);
+	struct proactor_op op;
+
+	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++)
+		for (uint64_t size = INT64_MAX - 1; size <= INT64_MAX; size++) {
+			pack_uint(&pack, 1);
+			pack_array(&pack, 2);
+			pack_triple(&pack, 1, INT64_MAX, size);
+			pack_triple(&pack, 1, INT64_MAX, 1);
+			ck_assert_int_eq(read(opcodes[i], 2, &op), size == INT64_MAX - 1);
+		}
+	buffer_deinit(&buffer);
+}
+END_TEST
+
+START_TEST(regions_are_packed_where_there_are_some)
+{
+	struct iovec pieces[] = {{(void *)(uintptr_t) "abc", 3}, {NULL, 100}, {NULL, 0}};
+	struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 3};
+	struct codec_region regions[] = {{0}, {5, 4096}, {0}};
+	struct proactor_op ops[] = {
+		{.opcode = PROACTOR_WRITEV, .writev = {1, pieces, 3, PROACTOR_CURRENT}},
+		{.opcode = PROACTOR_SENDMSG, .sendmsg = {1, &message, 0}},
+	};
+	struct pack pack = pack_into(&buffer);
+
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+		struct rpc_message request;
+		struct rpc_error error;
+		struct proactor_op op = {.opcode = ops[i].opcode};
+		const char *reason;
+
+		codec_pack_request_in(&pack, 1, &ops[i], regions);
+		must(rpc_parse(buffer_bytes(&buffer), buffer_size(&buffer), &request, &reason));
+		ck_assert(codec_read_params(&op_table[op.opcode], request.params,
+			request.param_count, &op, &scratch, &error));
+		ck_assert_uint_eq(scratch.region_count, 1);
+		ck_assert_uint_eq(scratch.regions[1].memory, 5);
+		ck_assert_uint_eq(scratch.regions[1].offset, 4096);
+		ck_assert_uint_eq(scratch.pieces[1].iov_len, 100);
+		ck_assert_mem_eq(scratch.pieces[0].iov_base, "abc", 3);
+		ck_assert_uint_eq(scratch.pieces[2].iov_len, 0);
+		buffer_clear(&buffer);
+	}
+	buffer_deinit(&buffer);
+}
+END_TEST
+
 START_TEST(message_is_its_pieces_and_perhaps_an_address)
 {
 	static const uint32_t counts[] = {0, 1, 2, 3};
@@ -241,6 +353,10 @@ int main(void)
 
 	suite_add(suite, pieces_are_counted_before_they_are_kept);
 	suite_add(suite, sizes_whose_sum_is_no_size_are_refused);
+	suite_add(suite, piece_may_be_a_region);
+	suite_add(suite, spaces_are_all_regions_or_none_is);
+	suite_add(suite, regions_whose_sum_is_no_size_are_refused);
+	suite_add(suite, regions_are_packed_where_there_are_some);
 	suite_add(suite, message_is_its_pieces_and_perhaps_an_address);
 	suite_add(suite, result_fills_pieces_one_after_another_and_no_further);
 	suite_add(suite, datagram_brings_an_address_or_none);

@@ -403,6 +403,58 @@ static void read_response_in_memory(struct pack *pack)
 	pack_int(pack, 4096);
 }
 
+static void readv_request_in_memory(struct pack *pack)
+{
+	struct iovec named[] = {{NULL, 512}, {NULL, 4096}};
+	struct codec_region regions[] = {{1, 0}, {2, 8192}};
+	struct proactor_op op = {.opcode = PROACTOR_READV, .readv = {1, named, 2, 0}};
+
+	codec_pack_request_in(pack, 20, &op, regions);
+}
+
+static void readv_response_in_memory(struct pack *pack)
+{
+	struct proactor_op op = {.opcode = PROACTOR_READV};
+
+	rpc_pack_success(pack, 20);
+	codec_pack_result_in_memory(pack, &op, 4608);
+}
+
+static void writev_request_in_memory(struct pack *pack)
+{
+	struct iovec some_named[] = {{(void *)(uintptr_t) "hel", 3}, {NULL, 4096}};
+	struct codec_region regions[] = {{0}, {1, 8192}};
+	struct proactor_op op = {
+		.opcode = PROACTOR_WRITEV, .writev = {1, some_named, 2, PROACTOR_CURRENT}};
+
+	codec_pack_request_in(pack, 21, &op, regions);
+}
+
+static void recvmsg_request_in_memory(struct pack *pack)
+{
+	struct proactor_op op = {.opcode = PROACTOR_RECVMSG, .recvmsg = {2, &to_receive, 0}};
+
+	codec_pack_request_in(pack, 24, &op, &(struct codec_region){.memory = 1, .offset = 64});
+}
+
+static void recvmsg_response_in_memory(struct pack *pack)
+{
+	struct proactor_op op = {.opcode = PROACTOR_RECVMSG, .recvmsg = {.message = &received}};
+
+	rpc_pack_success(pack, 24);
+	codec_pack_result_in_memory(pack, &op, 1400);
+}
+
+static void sendmsg_request_in_memory(struct pack *pack)
+{
+	struct iovec some_named[] = {{(void *)(uintptr_t) "hel", 3}, {NULL, 1400}};
+	struct codec_region regions[] = {{0}, {1, 64}};
+	struct msghdr message = {.msg_iov = some_named, .msg_iovlen = 2};
+	struct proactor_op op = {.opcode = PROACTOR_SENDMSG, .sendmsg = {2, &message, 0}};
+
+	codec_pack_request_in(pack, 25, &op, regions);
+}
+
 static void stats_request(struct pack *pack)
 {
 	pack_request(pack, "stats");
@@ -500,6 +552,12 @@ static const struct {
 	{"ring response", ring_response},
 	{"read request, in memory", read_request_in_memory},
 	{"read response, in memory", read_response_in_memory},
+	{"readv request, in memory", readv_request_in_memory},
+	{"readv response, in memory", readv_response_in_memory},
+	{"writev request, in memory and not", writev_request_in_memory},
+	{"recvmsg request, in memory", recvmsg_request_in_memory},
+	{"recvmsg response, in memory", recvmsg_response_in_memory},
+	{"sendmsg request, in memory and not", sendmsg_request_in_memory},
 	{"stats request", stats_request},
 	{"stats response", stats_response},
 	{"sessions request", sessions_request},
