@@ -85,6 +85,7 @@ def a_ring_has_the_capacity_that_was_asked_for():
             program = start_program("drained", daemon.path, capacity, PROACTOR_TRANSPORT="ring")
             assert program.stdout.readline() == "ready\n"
             with daemon.client() as client:
+                until("it is in flight", lambda: client.call("stats")["operations"]["in_flight"] == 20)
                 assert client.call("stats")["memory"]["shared_bytes"] == SLOTS + 2 * entries * SLOT, capacity
             daemon.terminate()
             expect_status(program, [0], capacity)
