@@ -256,6 +256,12 @@ static enum operation_start take_region(struct operation *operation,
 	const struct limits *limits = &operation->session->shard->limits;
 	uint64_t max = limits->value[LIMIT_TRANSFER_SIZE], size;
 
+	/* the next shot would be written over one that was not looked at yet */
+	if (operation->multishot) {
+		rpc_error_set(error, EINVAL, "%s: shots go to no shared memory",
+			op_table[operation->op.opcode].name);
+		return OPERATION_REFUSED;
+	}
 	for_each_param(param, operation)
 	{
 		if (param->kind != OP_KIND_SPACE && param->kind != OP_KIND_DATA)

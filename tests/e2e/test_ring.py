@@ -98,6 +98,21 @@ def what_is_not_in_the_memory_is_refused():
 
 
 @test
+def shots_go_to_no_shared_memory():
+    with Daemon() as daemon, daemon.client() as client:
+        memory = Memory(client, 4096)
+        near, far = socket.socketpair()
+        with near, far:
+            file = client.attach(far.fileno())
+            near.send(b"x" * 100)
+            for size in (0, 10, 4096):
+                expect_error(errno.EINVAL, "shared memory",
+                    call=lambda: client.call("recv", file, memory.region(0, size), 0, True))
+            assert client.call("recv", file, memory.region(0, 1000), 0, False) == 100
+        memory.close()
+
+
+@test
 def another_session_s_memory_is_none():
     with Daemon() as daemon, daemon.client() as client, daemon.client() as other:
         memory = Memory(client, 4096)
