@@ -39,6 +39,7 @@ static inline uint8_t *store64(uint8_t *bytes, uint8_t tag, uint64_t number)
 }
 
 enum {
+	TAG_ARRAY_2 = 0x92,
 	TAG_ARRAY_3 = 0x93,
 	TAG_ARRAY_4 = 0x94,
 	TAG_NIL = 0xc0,
@@ -214,4 +215,44 @@ bool brief_read_response(const struct queue_slot *slot, uint32_t *ret_msgid, boo
 	}
 	*ret_result = load32(frame + 9);
 	return slot->size == NUMBER_SIZE && frame[8] == TAG_UINT32;
+}
+
+/* ---- shots ---- */
+
+/* All before the msgid, which is the same in all. */
+static const uint8_t shot_head[] = {TAG_ARRAY_3, 2, 0xaa, 'c', 'o', 'm', 'p', 'l', 'e', 't', 'i',
+	'o', 'n', TAG_ARRAY_2, TAG_UINT32};
+
+enum { SHOT_HEAD_SIZE = sizeof(shot_head), EVENTS_SIZE = 24, FILE_SIZE = 26 };
+
+void brief_write_shot(struct queue_slot *ret_slot, uint32_t msgid, bool is_file, uint32_t result)
+{
+	uint8_t *at = ret_slot->frame + SHOT_HEAD_SIZE;
+
+	memcpy(ret_slot->frame, shot_head, SHOT_HEAD_SIZE);
+	at = store32(at - 1, TAG_UINT32, msgid);
+	if (is_file)
+		*at++ = TAG_ARRAY_2;
+	at = store32(at, TAG_UINT32, result);
+	if (is_file)
+		*at = TAG_NIL;
+	ret_slot->size = is_file ? FILE_SIZE : EVENTS_SIZE;
+}
+
+bool brief_read_shot(const struct queue_slot *slot, uint32_t *ret_msgid, bool *ret_is_file,
+	uint32_t *ret_result)
+{
+	const uint8_t *at = slot->frame + SHOT_HEAD_SIZE;
+
+	if (memcmp(slot->frame, shot_head, SHOT_HEAD_SIZE) != 0)
+		return false;
+	*ret_msgid = load32(at);
+	at += sizeof(uint32_t);
+	*ret_is_file = *at == TAG_ARRAY_2;
+	at += *ret_is_file;
+	*ret_result = load32(at + 1);
+	if (*at != TAG_UINT32)
+		return false;
+	return *ret_is_file ? slot->size == FILE_SIZE && at[5] == TAG_NIL
+			    : slot->size == EVENTS_SIZE;
 }

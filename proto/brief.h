@@ -12,6 +12,8 @@
  *                94 00 ce msgid4 a3 "nop"   90
  *      REGION    93 ce memory4 cf offset8 ce size4
  *      response  94 01 ce msgid4 c0 ce result4, or … c0 c0: nil
+ *      shot      93 02 aa "completion" 92 ce msgid4 92 ce file4 c0            of an accept
+ *                93 02 aa "completion" 92 ce msgid4 ce events4                of a poll
  */
 #pragma once
 
@@ -49,4 +51,14 @@ void brief_write_response(struct queue_slot *ret_slot, uint32_t msgid, bool is_n
 
 /* Takes the response in @slot, a copy. @ret_result is 0 for nil. False: it has another form. */
 bool brief_read_response(const struct queue_slot *slot, uint32_t *ret_msgid, bool *ret_is_nil,
+	uint32_t *ret_result);
+
+/*
+ * Writes the notification of a shot, size and frame: @result, which is a file without an address
+ * where @is_file, else a number.
+ */
+void brief_write_shot(struct queue_slot *ret_slot, uint32_t msgid, bool is_file, uint32_t result);
+
+/* Takes the notification in @slot, a copy. False: it has another form; what is set is spoilt. */
+bool brief_read_shot(const struct queue_slot *slot, uint32_t *ret_msgid, bool *ret_is_file,
 	uint32_t *ret_result);

@@ -355,6 +355,83 @@ START_TEST(every_other_byte_of_a_response_is_refused_or_means_the_same)
 }
 END_TEST
 
+/* ---- shots ---- */
+
+/* What the general decoder makes of the shot of an accept or a poll. */
+static bool read_shot_generally(const struct queue_slot *slot, bool is_file, uint32_t *ret_msgid,
+	uint32_t *ret_result)
+{
+	struct codec_result result = {0};
+	struct rpc_message message;
+	struct reader params;
+	struct scan scan;
+	const char *reason;
+	uint64_t msgid;
+
+	scan_reset(&scan);
+	if (scan_frame(&scan, slot->frame, slot->size, &limits) != SCAN_FRAME ||
+		scan.size != slot->size ||
+		rpc_parse(slot->frame, slot->size, &message, &reason) < 0 ||
+		message.type != RPC_NOTIFICATION || message.param_count != 2 ||
+		message.method_size != strlen("completion") ||
+		memcmp(message.method, "completion", message.method_size) != 0)
+		return false;
+	params = message.params;
+	if (reader_uint(&params, UINT32_MAX, &msgid) < 0 ||
+		codec_read_result(is_file ? PROACTOR_ACCEPT : PROACTOR_POLL, params, &result) < 0)
+		return false;
+	*ret_msgid = (uint32_t)msgid;
+	*ret_result = (uint32_t)result.result;
+	return result.result <= UINT32_MAX;
+}
+
+START_TEST(shot_is_a_frame_like_any_other_and_is_read_as_it_was_written)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		for (unsigned is_file = 0; is_file < 2; is_file++) {
+			uint32_t msgid = (uint32_t)numbers[i], result = ~msgid, got_msgid, got;
+			struct queue_slot slot = {0};
+			bool got_file;
+
+			brief_write_shot(&slot, msgid, is_file, result);
+			ck_assert(brief_read_shot(&slot, &got_msgid, &got_file, &got));
+			ck_assert(got_msgid == msgid && got_file == is_file && got == result);
+			ck_assert(read_shot_generally(&slot, is_file, &got_msgid, &got));
+			ck_assert(got_msgid == msgid && got == result);
+			ck_assert(!brief_read_response(&slot, &got_msgid, &got_file, &got));
+		}
+}
+END_TEST
+
+static void check_shot_mutant(const struct queue_slot *slot)
+{
+	uint32_t msgid[2], result[2];
+	bool is_file;
+
+	if (!brief_read_shot(slot, &msgid[0], &is_file, &result[0]))
+		return;
+	if (!read_shot_generally(slot, is_file, &msgid[1], &result[1]) || msgid[0] != msgid[1] ||
+		result[0] != result[1])
+		ck_abort_msg("a shot means two things");
+}
+
+START_TEST(every_other_byte_of_a_shot_is_refused_or_means_the_same)
+{
+	for (unsigned is_file = 0; is_file < 2; is_file++) {
+		struct queue_slot slot = {0};
+
+		brief_write_shot(&slot, 0x01020304, is_file, 0x05060708);
+		for (size_t place = 1; place < 2U + slot.size; place++)
+			for (unsigned byte = 0; byte < 256; byte++) {
+				struct queue_slot mutant = slot;
+
+				((uint8_t *)&mutant)[place] = (uint8_t)byte;
+				check_shot_mutant(&mutant);
+			}
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("brief");
@@ -370,5 +447,7 @@ int main(void)
 	suite_add(suite, numbers_that_are_too_wide_are_not_written);
 	suite_add(suite, response_is_a_frame_like_any_other_and_is_read_as_it_was_written);
 	suite_add(suite, every_other_byte_of_a_response_is_refused_or_means_the_same);
+	suite_add(suite, shot_is_a_frame_like_any_other_and_is_read_as_it_was_written);
+	suite_add(suite, every_other_byte_of_a_shot_is_refused_or_means_the_same);
 	return suite_main(suite);
 }
