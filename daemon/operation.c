@@ -57,7 +57,11 @@ static void abandon(struct operation *operation)
 static void set_outputs(struct operation *operation)
 {
 	switch (operation->op.opcode) {
-	case PROACTOR_ACCEPT: operation->op.accept.address = &operation->address; break;
+	case PROACTOR_ACCEPT:
+		/* it would not fit a slot */
+		if (!operation->multishot || !operation->by_ring)
+			operation->op.accept.address = &operation->address;
+		break;
 	case PROACTOR_RECVFROM: operation->op.recvfrom.address = &operation->address; break;
 	case PROACTOR_STAT: operation->op.stat.stat = &operation->stat; break;
 	default: break;
@@ -76,6 +80,8 @@ static enum operation_start prepare(struct operation *operation, const struct op
 		!params_translate(operation, error))
 		return OPERATION_REFUSED;
 	operation->multishot = operation->op.flags & PROACTOR_MULTISHOT;
+	if (operation->multishot && !shots_fit_ring(operation))
+		operation->by_ring = false;
 	/* of these the daemon makes single ones */
 	if (operation->op.opcode != PROACTOR_POLL)
 		operation->op.flags = 0;
