@@ -231,6 +231,9 @@ size_t remote_data_size(const struct remote *remote, const struct slot *slot);
 
 /* ---- remote_receive.c ---- */
 
+/* The operation in flight that the daemon is to answer with @msgid; NULL: none. */
+struct slot *remote_find_slot(struct remote *remote, uint32_t msgid);
+
 /* Takes all messages that have come by the socket. */
 void remote_receive(struct remote *remote);
 

@@ -50,8 +50,7 @@ static bool is_awaited(const struct slot *slot)
 	return slot_is_with_driver(slot) && slot->stash_kind != REMOTE_STASH_SHOT_LAST;
 }
 
-/* The operation in flight that @msgid names; NULL: none. */
-static struct slot *find_slot(struct remote *remote, uint32_t msgid)
+struct slot *remote_find_slot(struct remote *remote, uint32_t msgid)
 {
 	struct slots *slots = &remote->base.slots;
 	uint32_t index = msgid & ~REMOTE_RING_MSGID;
@@ -76,7 +75,7 @@ static void leave(struct remote *remote, struct slot *slot)
 
 static int end_operation(struct remote *remote, const struct rpc_message *message)
 {
-	struct slot *slot = find_slot(remote, message->msgid);
+	struct slot *slot = remote_find_slot(remote, message->msgid);
 	struct proactor_address address = {0};
 	struct codec_result result;
 	uint32_t opcode;
@@ -151,7 +150,7 @@ static bool take_brief(struct remote *remote, const struct queue_slot *response,
 
 	if (!brief_read_response(response, &msgid, &is_nil, &result))
 		return false;
-	slot = find_slot(remote, msgid);
+	slot = remote_find_slot(remote, msgid);
 	if (unlikely(!slot || !(slot->marks & SLOT_BY_RING)))
 		return false;
 	kind = op_table[slot->opcode].result;
@@ -166,7 +165,28 @@ static bool take_brief(struct remote *remote, const struct queue_slot *response,
 	return true;
 }
 
-/* Takes one response; what it ends has an entry, or is queued. */
+/*
+ * As above, a brief shot, which has an entry and does not end its operation. False also where shots
+ * wait that came before it.
+ */
+static bool take_brief_shot(struct remote *remote, const struct queue_slot *notification,
+	struct proactor_entry *entries, unsigned *taken)
+{
+	struct slot *slot;
+	uint32_t msgid, result;
+	bool is_file;
+
+	if (!brief_read_shot(notification, &msgid, &is_file, &result) ||
+		buffer_size(&remote->shots) > 0)
+		return false;
+	slot = remote_find_slot(remote, msgid);
+	if (unlikely(!slot || !remote_shoots(slot) || (slot->opcode == PROACTOR_ACCEPT) != is_file))
+		return false;
+	*taken += driver_entry(&remote->base, slot, result, PROACTOR_MORE, &entries[*taken]);
+	return true;
+}
+
+/* Takes one response or shot; what it ends has an entry, or is queued. */
 static int take_slot(struct remote *remote, struct proactor_entry *entries, unsigned *taken)
 {
 	struct queue_slot slot;
@@ -174,7 +194,8 @@ static int take_slot(struct remote *remote, struct proactor_entry *entries, unsi
 	if (!queue_copy(&remote->ring.responses, &slot))
 		return -EBADMSG;
 	queue_advance(&remote->ring.responses);
-	if (likely(take_brief(remote, &slot, entries, taken)))
+	if (likely(take_brief(remote, &slot, entries, taken) ||
+		    take_brief_shot(remote, &slot, entries, taken)))
 		return 0;
 	return take_frame(remote, slot.frame, slot.size);
 }
@@ -232,14 +253,14 @@ static void look_at_socket(struct remote *remote)
 	remote_receive(remote);
 }
 
-/* Takes the responses that have come by the ring. */
+/* Takes what has come by the ring; where too many shots wait, it stays there and others with it. */
 static unsigned reap_ring(struct remote *remote, struct proactor_entry *entries, unsigned count)
 {
 	struct queue *responses = &remote->ring.responses;
 	unsigned taken = 0;
 	bool found = false;
 
-	while (taken < count && queue_has(responses)) {
+	while (taken < count && queue_has(responses) && !remote_has_many_shots(remote)) {
 		found = true;
 		if (unlikely(take_slot(remote, entries, &taken) < 0)) {
 			remote_lose(remote);
@@ -262,8 +283,11 @@ unsigned remote_reap(struct proactor *proactor, struct proactor_entry *entries, 
 	struct remote *remote = container_of(proactor, struct remote, base);
 	unsigned taken = 0;
 
+	/* the oldest first */
+	if (unlikely(buffer_size(&remote->shots) > 0))
+		taken = remote_reap_shots(proactor, entries, count);
 	if (remote_ring_is_open(&remote->ring) && remote->connection.error == 0)
-		taken = reap_ring(remote, entries, count);
+		taken += reap_ring(remote, entries + taken, count - taken);
 	if (unlikely(buffer_size(&remote->shots) > 0))
 		taken += remote_reap_shots(proactor, entries + taken, count - taken);
 	return taken;

@@ -203,8 +203,7 @@ bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struc
 	uint32_t msgid = slot_index(slot) | REMOTE_RING_MSGID;
 	struct queue_slot request = {0};
 
-	/* shots come by the socket, and the end of them after them */
-	if (!remote_ring_is_open(&remote->ring) || remote_shoots(slot))
+	if (!remote_ring_is_open(&remote->ring))
 		return false;
 	if (!brief_write_request(&request, msgid, op, regions) &&
 		!pack_slot(remote, op, msgid, regions, &request))

@@ -118,7 +118,7 @@ static bool send_brief(struct remote *remote, const struct proactor_op *op, stru
 
 bool remote_push_brief(struct remote *remote, const struct proactor_op *op, struct slot *slot)
 {
-	struct codec_region found = {0}, *region = op->opcode == PROACTOR_NOP ? NULL : &found;
+	struct codec_region found = {0}, *region = brief_has_region(op->opcode) ? &found : NULL;
 	uint64_t cost = window_cost(0);
 
 	if (remote->connection.error < 0 || op->flags != 0 || !window_admits(&remote->window, cost))

@@ -1,6 +1,8 @@
 /*
  * Shots of multishot operations, which the daemon sends as they come: notifications, and in the end
- * the response. They wait here for the next poll, since an operation's slot has room for one.
+ * the response, all by the way that the request went. From the ring they go to the caller's entries
+ * (remote_receive.c); from the socket, or where some wait already, they wait here for the next
+ * poll, since an operation's slot has room for one.
  */
 #include <errno.h>
 #include <string.h>
@@ -46,18 +48,15 @@ int remote_shoot(struct remote *remote, struct slot *slot, int64_t result, bool 
 
 int remote_take_shot(struct remote *remote, const struct rpc_message *message)
 {
-	struct slots *slots = &remote->base.slots;
 	struct codec_result result = {0};
 	struct reader params = message->params;
 	struct slot *slot;
 	uint64_t msgid;
 
-	if (message->param_count != 2 || reader_uint(&params, UINT32_MAX, &msgid) < 0 ||
-		msgid >= slots_count(slots))
+	if (message->param_count != 2 || reader_uint(&params, UINT32_MAX, &msgid) < 0)
 		return -EBADMSG;
-	slot = slots_at(slots, (uint32_t)msgid);
-	if (slot->state != SLOT_IN_FLIGHT || slot->stash_kind != REMOTE_STASH_SHOOTS ||
-		slot->marks & SLOT_HELD || codec_read_result(slot->opcode, params, &result) < 0)
+	slot = remote_find_slot(remote, (uint32_t)msgid);
+	if (!slot || !remote_shoots(slot) || codec_read_result(slot->opcode, params, &result) < 0)
 		return -EBADMSG;
 	return remote_shoot(remote, slot, result.result, /* is_last= */ false);
 }

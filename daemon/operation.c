@@ -57,7 +57,11 @@ static void abandon(struct operation *operation)
 static void set_outputs(struct operation *operation)
 {
 	switch (operation->op.opcode) {
-	case PROACTOR_ACCEPT: operation->op.accept.address = &operation->address; break;
+	case PROACTOR_ACCEPT:
+		/* it would not fit a slot */
+		if (!operation->multishot || !operation->by_ring)
+			operation->op.accept.address = &operation->address;
+		break;
 	case PROACTOR_RECVFROM: operation->op.recvfrom.address = &operation->address; break;
 	case PROACTOR_STAT: operation->op.stat.stat = &operation->stat; break;
 	default: break;
@@ -76,6 +80,8 @@ static enum operation_start prepare(struct operation *operation, const struct op
 		!params_translate(operation, error))
 		return OPERATION_REFUSED;
 	operation->multishot = operation->op.flags & PROACTOR_MULTISHOT;
+	if (operation->multishot && !shots_fit_ring(operation))
+		operation->by_ring = false;
 	/* of these the daemon makes single ones */
 	if (operation->op.opcode != PROACTOR_POLL)
 		operation->op.flags = 0;
@@ -106,6 +112,23 @@ static bool holds(const struct operation *operation, const struct file *file)
 }
 
 /*
+ * Closes @file, which nobody uses, for @operation. What can block goes to a thread, and that costs
+ * more than the close of a connection. One that this session accepted nobody else has ever had: it
+ * does not begin to linger after it was asked.
+ */
+static void close_file(struct operation *operation, struct file *file)
+{
+	struct loop *loop = session_loop(operation->session);
+
+	if (file->is_accepted && file->is_tcp && loop_close_now(loop, &file->file)) {
+		loop_post(loop, &operation->task, 0);
+		return;
+	}
+	operation->op.close.file = file->file;
+	loop_push(loop, &operation->task, &operation->op);
+}
+
+/*
  * A file that is closed loses its handle now, and its other operations; its descriptor when they
  * have ended.
  */
@@ -121,7 +144,7 @@ static void start_close(struct operation *operation)
 		if (other != operation && holds(other, file))
 			cancel(other);
 	if (file->use_count == 0)
-		loop_push(session_loop(session), &operation->task, &operation->op);
+		close_file(operation, file);
 	else
 		file->closer = operation;
 }
@@ -195,7 +218,7 @@ enum operation_start operation_start(struct session *session, const struct op_in
 	return result;
 }
 
-/* What prepare() does, of operations on one file whose bytes are in shared memory. */
+/* What prepare() does, of a nop, a close, and operations whose bytes are in shared memory. */
 static bool prepare_brief(struct operation *operation, const struct brief *brief)
 {
 	struct session *session = operation->session;
@@ -206,6 +229,11 @@ static bool prepare_brief(struct operation *operation, const struct brief *brief
 	if (op->opcode == PROACTOR_NOP)
 		return true;
 	operation->files[0] = files_find(&session->files, op->read.file);
+	operation->file_count = 1;
+	if (op->opcode == PROACTOR_CLOSE) {
+		op->close.file = operation->files[0] ? operation->files[0]->file : -1;
+		return operation->files[0] != NULL;
+	}
 	memory = memories_find(&session->memories, brief->region.memory);
 	if (unlikely(!operation->files[0] || !memory ||
 		    op->read.size > session->shard->limits.value[LIMIT_TRANSFER_SIZE]))
@@ -216,7 +244,6 @@ static bool prepare_brief(struct operation *operation, const struct brief *brief
 	op->read.file = operation->files[0]->file;
 	op->read.data = memory_piece(memory, brief->region.offset, op->read.size);
 	operation->memories = memory_set_of(memory);
-	operation->file_count = 1;
 	return op->read.data != NULL;
 }
 
@@ -277,6 +304,8 @@ static int64_t adopt_file(struct operation *operation, int64_t file)
 		return session->state == SESSION_CLOSING ? -ECANCELED : -ENOMEM;
 	}
 	operation->file_charged = false; /* the file has it from here on */
+	made->is_accepted = operation->op.opcode == PROACTOR_ACCEPT;
+	made->is_tcp = made->is_accepted && operation->files[0]->is_tcp;
 	session->shard->stats.files_opened++;
 	return made->handle;
 }
@@ -294,14 +323,14 @@ static void release_closed(struct operation *operation, int64_t result)
 	session->shard->stats.files_closed++;
 }
 
-static void release_file(struct session *session, struct file *file)
+static void release_file(struct file *file)
 {
 	assert(file->use_count > 0);
 	if (--file->use_count == 0 && file->closer) {
 		struct operation *closer = file->closer;
 
 		file->closer = NULL;
-		loop_push(session_loop(session), &closer->task, &closer->op);
+		close_file(closer, file);
 	}
 }
 
@@ -313,7 +342,7 @@ static void release_files(struct operation *operation, int64_t result)
 		return;
 	}
 	for (unsigned i = 0; i < operation->file_count; i++)
-		release_file(operation->session, operation->files[i]);
+		release_file(operation->files[i]);
 }
 
 static void count(struct operation *operation, int64_t result)

@@ -142,7 +142,7 @@ static void end_with_result(struct operation *operation, struct pack *pack, int6
 		reply_end(operation->session, pack);
 }
 
-void reply_shot(struct operation *operation, int64_t result)
+static void reply_completion(struct operation *operation, int64_t result)
 {
 	struct pack pack = pack_into(&operation->session->shard->scratch);
 
@@ -150,6 +150,9 @@ void reply_shot(struct operation *operation, int64_t result)
 	rpc_pack_completion(&pack, (uint32_t)operation->node.key);
 	end_with_result(operation, &pack, result);
 }
+
+/* Of an error, so that it fits a slot. */
+enum { ERROR_IN_SLOT_MAX = QUEUE_FRAME_SIZE_MAX - RPC_ERROR_FRAME_MAX };
 
 static void reply_outcome(struct operation *operation, int64_t result)
 {
@@ -159,11 +162,22 @@ static void reply_outcome(struct operation *operation, int64_t result)
 
 	if (result < 0) {
 		set_error(operation, (int)-result, &error);
+		/* by the socket it might overtake the shots; there is no path in the message */
+		if (operation->multishot && operation->by_ring)
+			error.message[MIN(strlen(error.message), (size_t)ERROR_IN_SLOT_MAX)] = '\0';
 		reply_error(operation->session, msgid, &error);
 		return;
 	}
 	pack = reply_begin(operation->session, msgid);
 	end_with_result(operation, &pack, result);
+}
+
+/* ---- by the ring ---- */
+
+static void put_brief(struct operation *operation, const struct queue_slot *slot)
+{
+	if (!ring_put(operation->session->ring, slot))
+		session_close(operation->session);
 }
 
 /* Whether the answer has a brief form: nothing, or a number. */
@@ -182,21 +196,50 @@ static void reply_brief(struct operation *operation, int64_t result)
 	struct queue_slot response = {0}; /* what was on the stack is not for the client */
 
 	brief_write_response(&response, (uint32_t)operation->node.key, is_nil, (uint32_t)result);
-	if (!ring_put(operation->session->ring, &response))
-		session_close(operation->session);
+	put_brief(operation, &response);
+}
+
+static bool is_brief_shot(const struct operation *operation, int64_t result)
+{
+	return operation->op.opcode != PROACTOR_RECV && result <= UINT32_MAX;
+}
+
+static void reply_brief_shot(struct operation *operation, int64_t result)
+{
+	struct queue_slot shot = {0};
+
+	brief_write_shot(&shot, (uint32_t)operation->node.key,
+		operation->op.opcode == PROACTOR_ACCEPT, (uint32_t)result);
+	put_brief(operation, &shot);
+}
+
+/* ---- whichever way ---- */
+
+/* As @reply does, back where the operation came from. */
+static void reply_back(struct operation *operation, int64_t result,
+	void (*reply)(struct operation *operation, int64_t result))
+{
+	struct ring *ring = operation->session->ring;
+
+	if (operation->by_ring)
+		ring->answers = true;
+	reply(operation, result);
+	if (operation->by_ring)
+		ring->answers = false;
 }
 
 void reply_operation(struct operation *operation, int64_t result)
 {
-	struct ring *ring = operation->session->ring;
-
-	if (!operation->by_ring) {
-		reply_outcome(operation, result);
-	} else if (likely(is_brief(operation, result))) {
+	if (likely(operation->by_ring && is_brief(operation, result)))
 		reply_brief(operation, result);
-	} else {
-		ring->answers = true;
-		reply_outcome(operation, result);
-		ring->answers = false;
-	}
+	else
+		reply_back(operation, result, reply_outcome);
+}
+
+void reply_shot(struct operation *operation, int64_t result)
+{
+	if (likely(operation->by_ring && is_brief_shot(operation, result)))
+		reply_brief_shot(operation, result);
+	else
+		reply_back(operation, result, reply_completion);
 }

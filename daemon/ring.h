@@ -7,7 +7,8 @@
  *        └──────────── responses ◀──ring_put()── reply ◀──────────┘
  *
  * What comes by the ring is answered by the ring, where it fits a slot; else by the socket, in no
- * order between the two. Frames, methods and limits are the same.
+ * order between the two. So that shots (shots.h) are in order, those of an operation all go one
+ * way, with its response. Frames, methods and limits are the same.
  *
  * A ring is *awake* while the daemon looks at it each turn, and *asleep* where the client has to
  * write its doorbell, an eventfd, first: all of them while the daemon sleeps. The client's own
@@ -36,6 +37,7 @@ struct ring {
 	/* responses for which there is no room yet, struct queue_slot each, in order */
 	struct buffer backlog;
 	bool answers;     /* what is answered now came by the ring */
+	bool shots_wait;  /* some are held back until there is room for responses */
 	bool wakes_again; /* the client went to sleep while it was being woken */
 	int64_t doorbell; /* files: eventfds */
 	int64_t wake;
@@ -66,8 +68,14 @@ bool ring_has_backlog(const struct ring *ring);
 /* The session was held back and is not any more: looks at the ring again. */
 void ring_resume(struct ring *ring);
 
-/* A response; false where memory is short. */
+/* A response or a shot; false where memory is short. */
 bool ring_put(struct ring *ring, const struct queue_slot *response);
+
+/* Whether what is put now goes into the ring, and does not wait for the client. */
+bool ring_has_room(struct ring *ring);
+
+/* Shots are held back for want of that: has shard->room_made set when there is some. */
+void ring_await_room(struct ring *ring);
 
 /* ---- all rings ---- */
 

@@ -238,8 +238,10 @@ static void hear(struct shard *shard, unsigned news)
 
 int shard_turn(struct shard *shard)
 {
-	bool may_block = list_empty(&shard->waiting) && list_empty(&shard->heavy) &&
-		!spin_continues(&shard->spin, shard->loop.now_ns) && rings_may_sleep(shard);
+	/* room that the last turn made at its end is used in this */
+	bool may_block = !shard->room_made && list_empty(&shard->waiting) &&
+		list_empty(&shard->heavy) && !spin_continues(&shard->spin, shard->loop.now_ns) &&
+		rings_may_sleep(shard);
 	int r = loop_turn(&shard->loop, may_block);
 	bool released;
 	unsigned news;

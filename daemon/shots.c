@@ -5,6 +5,12 @@
 
 #include "daemon/reply.h"
 
+bool shots_fit_ring(const struct operation *operation)
+{
+	return operation->op.opcode != PROACTOR_RECV ||
+		operation->op.recv.size <= QUEUE_FRAME_SIZE_MAX - RPC_SHOT_HEADER_MAX;
+}
+
 /* ---- room ---- */
 
 /*
@@ -18,6 +24,13 @@ static bool has_memory(const struct session *session, size_t size)
 	return session->outbox.capacity == 0 || session->outbox.capacity + size <= max;
 }
 
+/* Whether a shot with @size bytes may go out. */
+static bool has_room(const struct operation *operation, size_t size)
+{
+	return operation->by_ring ? ring_has_room(operation->session->ring)
+				  : has_memory(operation->session, chunk_footprint(size));
+}
+
 /* Finds what the next shot needs: for an accept room for a file, for a receive a chunk. */
 static bool prepare(struct operation *operation)
 {
@@ -25,7 +38,7 @@ static bool prepare(struct operation *operation)
 	size_t size = operation->op.opcode == PROACTOR_RECV ? operation->op.recv.size : 0;
 	struct shortage shortage;
 
-	if (!has_memory(session, chunk_footprint(size)))
+	if (!has_room(operation, size))
 		return false;
 	if (operation->op.opcode == PROACTOR_ACCEPT) {
 		if (!operation->file_charged)
@@ -44,8 +57,12 @@ static bool prepare(struct operation *operation)
 
 static void pause_shots(struct operation *operation)
 {
+	struct ring *ring = operation->session->ring;
+
 	if (list_linked(&operation->paused_link))
 		return;
+	if (operation->by_ring && !ring_has_room(ring))
+		ring_await_room(ring);
 	operation->session->shard->stats.shots_paused++;
 	list_append(&operation->session->shard->paused, &operation->paused_link);
 }
@@ -70,7 +87,7 @@ static void report_events(struct operation *operation)
 static void take_events(struct operation *operation, int64_t result)
 {
 	operation->events |= result;
-	if (has_memory(operation->session, chunk_footprint(0)))
+	if (has_room(operation, 0))
 		report_events(operation);
 	else
 		pause_shots(operation);

@@ -11,13 +11,20 @@
  *                   │                 └─no──▶ shard->paused ──room was made──▶ push
  *                   └──error, end──▶ response
  *
- * What was not read may take half of the session's memory, so that calls, `cancel` among them, are
- * read whatever the shots bring. Within that and beside what is in flight, each is charged as any
- * operation is.
+ * Room is, by the socket, half of the session's memory that what was not read may take, so that
+ * calls, `cancel` among them, are read whatever the shots bring; and by the ring, a slot that the
+ * client has taken. Beside what is in flight, each is charged as any operation is.
+ *
+ * An operation's shots and its response go one way, for between the two there is no order: back by
+ * the ring only where all of them fit a slot, which is known when it is asked for. To an accept's
+ * that holds for the file alone, so that there its address is left out.
  */
 #pragma once
 
 #include "daemon/operation.h"
+
+/* Whether all that @operation, a multishot one, may come to fits a slot of a ring. */
+bool shots_fit_ring(const struct operation *operation);
 
 /*
  * A multishot operation came to @result; a file that it made has its handle. True: that was a shot,

@@ -64,11 +64,14 @@ static void disown_one(struct io_uring_sqe *sqe, int fd, int instead)
 /* What the kernel has not taken yet names the place @fd no longer, but the descriptor @instead. */
 static void disown(struct uring *uring, int fd, int instead)
 {
-	struct io_uring_sqe *waiting = (struct io_uring_sqe *)buffer_bytes(&uring->backlog);
+	struct io_uring_sqe *waiting;
 	size_t count = buffer_size(&uring->backlog) / sizeof(*waiting);
 
 	for (unsigned i = uring->submitted; i != uring->filled; i++)
 		disown_one(&uring->ring.sq.sqes[i & uring->ring.sq.ring_mask], fd, instead);
+	if (count == 0)
+		return;
+	waiting = (struct io_uring_sqe *)buffer_bytes(&uring->backlog);
 	for (size_t i = 0; i < count; i++)
 		disown_one(&waiting[i], fd, instead);
 }

@@ -613,7 +613,10 @@ void codec_pack_result(struct pack *pack, const struct proactor_op *op, int64_t 
 	case OP_RESULT_ACCEPTED:
 		pack_array(pack, 2);
 		pack_int(pack, result);
-		address_pack(pack, op->accept.address);
+		if (op->accept.address)
+			address_pack(pack, op->accept.address);
+		else
+			pack_nil(pack);
 		break;
 	case OP_RESULT_STAT: codec_stat_pack(pack, op->stat.stat); break;
 	default: pack_int(pack, result); break;

@@ -111,3 +111,9 @@ void rpc_pack_error(struct pack *pack, uint32_t msgid, const struct rpc_error *e
  * leave before bytes that answer a request.
  */
 enum { RPC_BYTES_HEADER_MAX = 1 + 1 + sizeof("completion") + 1 + 5 + 5 };
+
+/* What rpc_pack_completion() and pack_bin_header() take at most before up to 255 bytes. */
+enum { RPC_SHOT_HEADER_MAX = 1 + 1 + sizeof("completion") + 1 + 5 + 2 };
+
+/* What rpc_pack_error() takes at most beside a message of up to 255 bytes, without a limit. */
+enum { RPC_ERROR_FRAME_MAX = 1 + 1 + 5 + 1 + 5 + 2 + 1 };

@@ -97,6 +97,44 @@ START_TEST(connections_that_come_at_once_are_all_taken)
 }
 END_TEST
 
+/* More than a ring of the daemon's has slots, while other things go on. */
+START_TEST(connections_that_nobody_takes_for_a_while_wait)
+{
+	enum { COUNT = 300, FIRST = 10 };
+	struct proactor *proactor = start();
+	struct proactor_address address;
+	int64_t listening = listener(proactor, AF_UNIX, &address), servers[COUNT], other;
+	int clients[COUNT], peer, detached;
+	uint64_t key;
+
+	assert_result(run(proactor, op_listen(listening, COUNT)), 0);
+	key = launch(proactor, multishot(op_accept(listening, NULL)));
+	expect_quiet(proactor);
+	for (int i = 0; i < COUNT; i++)
+		clients[i] = connect_to(&address);
+	for (int i = 0; i < FIRST; i++)
+		servers[i] = shot(proactor, key);
+	other = stream(proactor, &peer);
+	must(proactor_detach(proactor, other, &detached));
+	close(detached);
+	close(peer);
+	for (int i = FIRST; i < COUNT; i++)
+		servers[i] = shot(proactor, key);
+	for (int i = 0; i < COUNT; i++) {
+		char byte = (char)i, got = 0;
+
+		ck_assert_int_eq(send(clients[i], &byte, 1, 0), 1);
+		assert_result(run(proactor, op_recv(servers[i], &got, 1, 0)), 1);
+		ck_assert_int_eq(got, byte);
+		close_file(proactor, servers[i]);
+		close(clients[i]);
+	}
+	end(proactor, key);
+	close_file(proactor, listening);
+	stop(proactor);
+}
+END_TEST
+
 START_TEST(accepts_share_the_connections)
 {
 	enum { COUNT = 30 };
@@ -419,6 +457,7 @@ void add_multishot(Suite *suite)
 {
 	suite_add(suite, one_accept_takes_many_connections);
 	suite_add(suite, connections_that_come_at_once_are_all_taken);
+	suite_add(suite, connections_that_nobody_takes_for_a_while_wait);
 	suite_add(suite, accepts_share_the_connections);
 	suite_add(suite, accept_that_cannot_goes_on_no_longer);
 	suite_add(suite, shot_that_nobody_took_yet_is_taken_after_the_cancellation);

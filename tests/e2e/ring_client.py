@@ -86,6 +86,7 @@ class Ring:
         self.responses = Queue(self, RESPONSES, SLOTS + self.entries * SLOT)
         self.last_msgid = 1 << 20  # away from those of the socket
         self.answers = {}  # msgid to (error, result), of either way
+        self.shots = []  # what was notified by the ring, (msgid, result)
         self.frames = {}  # msgid to the bytes in the slot
         self.by_socket = set()
         self.sleep_count = 0
@@ -140,10 +141,7 @@ class Ring:
             place = self.responses.place()
             slot = bytes(self.bytes[place:place + SLOT])
             frame = slot[2:2 + slot[1]]
-            kind, msgid, error, result = msgpack.unpackb(frame)
-            assert kind == 1 and msgid not in self.answers
-            self.answers[msgid] = (error, result)
-            self.frames[msgid] = frame
+            self.take_frame(frame)
             self.responses.position += 1
             found += 1
         if found:
@@ -162,6 +160,27 @@ class Ring:
             self.by_socket.add(msgid)
             found += 1
         return found > 0
+
+    def take_frame(self, frame):
+        kind, *rest = msgpack.unpackb(frame)
+        if kind == 2:
+            method, (msgid, result) = rest
+            assert method == "completion" and msgid not in self.answers
+            self.shots.append((msgid, result))
+        else:
+            msgid, *answer = rest
+            assert kind == 1 and msgid not in self.answers
+            self.answers[msgid] = tuple(answer)
+        self.frames[msgid] = frame
+
+    def wait_for_shots(self, msgid, count):
+        """The results of the next @count shots of @msgid, whose operation goes on."""
+        self.flush()
+        while sum(one == msgid for one, _ in self.shots) < count:
+            assert msgid not in self.answers, self.answers[msgid]
+            if not self.take():
+                self.sleep()
+        return [self.shots.pop([one for one, _ in self.shots].index(msgid))[1] for _ in range(count)]
 
     def sleep(self):
         """Until the daemon has something for us."""
@@ -200,6 +219,10 @@ def brief_nop(msgid):
     return struct.pack(">3sI5s", b"\x94\x00\xce", msgid, b"\xa3nop\x90")
 
 
+def brief_close(msgid, file):
+    return struct.pack(">3sI8sI", b"\x94\x00\xce", msgid, b"\xa5close\x91\xce", file)
+
+
 def brief_transfer(method, msgid, file, memory, offset, size, last):
     """A read or write at @last, or a recv or send with the flags @last."""
     wide = method in ("read", "write")
@@ -215,3 +238,11 @@ def brief_nil(msgid):
 
 def brief_number(msgid, number):
     return struct.pack(">3sI2sI", b"\x94\x01\xce", msgid, b"\xc0\xce", number)
+
+
+def brief_shot(msgid, events):
+    return b"\x93\x02\xaacompletion" + struct.pack(">2sIcI", b"\x92\xce", msgid, b"\xce", events)
+
+
+def brief_accepted(msgid, file):
+    return b"\x93\x02\xaacompletion" + struct.pack(">2sI2sIc", b"\x92\xce", msgid, b"\x92\xce", file, b"\xc0")

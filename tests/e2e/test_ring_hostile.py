@@ -547,10 +547,12 @@ def scribbled_session(daemon, bystander, choose):
     hostile = Hostile(daemon, choose.choice((8, 64, 4096)))
     client, ring, memory = hostile.__enter__()
     reader, writer = os.pipe()
+    near, far = socket.socketpair()
+    near.setblocking(False)
     pid = 0
     try:
         file = client.call("open", None, os.path.join(daemon.files, "scribbled"), os.O_RDWR | os.O_CREAT)
-        pipe = hostile.attach(reader)
+        pipe, stream = hostile.attach(reader), hostile.attach(far.fileno())
         pid = os.fork()
         if pid == 0:
             try:
@@ -565,11 +567,17 @@ def scribbled_session(daemon, bystander, choose):
                 brief_transfer("read", number, file, memory.id, place, size, choose.randrange(10000)),
                 brief_transfer("write", number, file, memory.id, place, size, choose.randrange(10000)),
                 brief_transfer("read", 10000 + number, pipe, memory.id, place, size, -1),
-                msgpack.packb([0, number, "cancel", [10000 + number - 1]]),
+                msgpack.packb([0, 20000 + number, "poll", [pipe, 5, True]]),
+                msgpack.packb([0, 20000 + number, "recv", [stream, choose.randrange(60), 0, True]]),
+                msgpack.packb([0, number, "cancel", [choose.choice((10000, 20000)) + number - 1]]),
                 msgpack.packb([0, number, "memory", [4096]]),
                 msgpack.packb([0, number, "read", [file, 30, 0]]))))
             os.eventfd_write(ring.doorbell, 1)
             if number % 50 == 0:
+                try:
+                    near.send(b"x" * 1000)
+                except BlockingIOError:
+                    pass
                 bystander.work(1)
                 swallow(client)
                 if time.monotonic() > stop:
@@ -582,6 +590,8 @@ def scribbled_session(daemon, bystander, choose):
             os.waitpid(pid, 0)
         for fd in (reader, writer):
             os.close(fd)
+        near.close()
+        far.close()
         hostile.close()
 
 

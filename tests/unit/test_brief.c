@@ -10,7 +10,7 @@
 #include "proto/scan.h"
 
 static const uint32_t opcodes[] = {
-	PROACTOR_READ, PROACTOR_WRITE, PROACTOR_RECV, PROACTOR_SEND, PROACTOR_NOP};
+	PROACTOR_READ, PROACTOR_WRITE, PROACTOR_RECV, PROACTOR_SEND, PROACTOR_CLOSE, PROACTOR_NOP};
 
 static const uint64_t numbers[] = {0, 1, 127, 128, 255, 256, 65535, 65536, 0x7fffffff, 0x80000000,
 	0xfffffffe, 0xffffffff, UINT64_C(1) << 32, INT64_MAX - 1, INT64_MAX};
@@ -38,9 +38,11 @@ static struct brief any_brief(uint32_t opcode)
 
 	if (opcode == PROACTOR_NOP)
 		return brief;
+	brief.op.read.file = (int64_t)any_number(UINT32_MAX);
+	if (!brief_has_region(opcode))
+		return brief;
 	brief.region.memory = 1 + any_number(UINT32_MAX - 1);
 	brief.region.offset = any_number(INT64_MAX);
-	brief.op.read.file = (int64_t)any_number(UINT32_MAX);
 	brief.op.read.size = any_number(UINT32_MAX);
 	if (has_offset(opcode))
 		brief.op.read.offset =
@@ -55,7 +57,7 @@ static struct queue_slot written(const struct brief *brief)
 	struct queue_slot slot = {0};
 
 	ck_assert(brief_write_request(&slot, brief->msgid, &brief->op,
-		brief->op.opcode == PROACTOR_NOP ? NULL : &brief->region));
+		brief_has_region(brief->op.opcode) ? &brief->region : NULL));
 	return slot;
 }
 
@@ -93,6 +95,8 @@ static bool same(const struct brief *a, const struct brief *b)
 		return false;
 	if (a->op.opcode == PROACTOR_NOP)
 		return true;
+	if (!brief_has_region(a->op.opcode))
+		return a->op.close.file == b->op.close.file;
 	return a->region.memory == b->region.memory && a->region.offset == b->region.offset &&
 		a->op.read.file == b->op.read.file && a->op.read.size == b->op.read.size &&
 		(has_offset(a->op.opcode) ? a->op.read.offset == b->op.read.offset
@@ -141,7 +145,7 @@ START_TEST(shortest_form_means_the_same)
 
 		buffer_clear(&buffer);
 		codec_pack_request_in(&pack, brief.msgid, &brief.op,
-			brief.op.opcode == PROACTOR_NOP ? NULL : &brief.region);
+			brief_has_region(brief.op.opcode) ? &brief.region : NULL);
 		ck_assert(!pack.failed);
 		if (buffer_size(&buffer) > QUEUE_FRAME_SIZE_MAX)
 			continue;
@@ -171,7 +175,7 @@ static void check_mutant(const struct queue_slot *slot, size_t place)
 
 	if (!brief_read_request(slot, &brief))
 		return;
-	if (brief.op.opcode != PROACTOR_NOP && names_nothing(&brief))
+	if (brief_has_region(brief.op.opcode) && names_nothing(&brief))
 		return;
 	if (!read_generally(slot, &general) || !same(&brief, &general))
 		ck_abort_msg("byte %zu as %02x means two things", place,
@@ -238,14 +242,23 @@ START_TEST(what_has_no_brief_form_is_not_written)
 		for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++)
 			has_form = has_form || opcodes[i] == opcode;
 		ck_assert_int_eq(brief_write_request(&slot, 1, &op, &region),
-			has_form && opcode != PROACTOR_NOP);
-		ck_assert_int_eq(brief_write_request(&slot, 1, &op, NULL), opcode == PROACTOR_NOP);
+			has_form && brief_has_region(opcode));
+		ck_assert_int_eq(brief_write_request(&slot, 1, &op, NULL),
+			has_form && !brief_has_region(opcode));
 	}
 }
 END_TEST
 
 START_TEST(numbers_that_are_too_wide_are_not_written)
 {
+	struct proactor_op closing = {.opcode = PROACTOR_CLOSE, .close = {UINT32_MAX}};
+	struct queue_slot closed;
+
+	ck_assert(brief_write_request(&closed, 1, &closing, NULL));
+	closing.close.file++;
+	ck_assert(!brief_write_request(&closed, 1, &closing, NULL));
+	closing.close.file = -1;
+	ck_assert(!brief_write_request(&closed, 1, &closing, NULL));
 	for (size_t i = 0; i < 4; i++) {
 		struct codec_region region = {.memory = UINT32_MAX};
 		struct proactor_op op = {
@@ -356,6 +369,83 @@ START_TEST(every_other_byte_of_a_response_is_refused_or_means_the_same)
 }
 END_TEST
 
+/* ---- shots ---- */
+
+/* What the general decoder makes of the shot of an accept or a poll. */
+static bool read_shot_generally(const struct queue_slot *slot, bool is_file, uint32_t *ret_msgid,
+	uint32_t *ret_result)
+{
+	struct codec_result result = {0};
+	struct rpc_message message;
+	struct reader params;
+	struct scan scan;
+	const char *reason;
+	uint64_t msgid;
+
+	scan_reset(&scan);
+	if (scan_frame(&scan, slot->frame, slot->size, &limits) != SCAN_FRAME ||
+		scan.size != slot->size ||
+		rpc_parse(slot->frame, slot->size, &message, &reason) < 0 ||
+		message.type != RPC_NOTIFICATION || message.param_count != 2 ||
+		message.method_size != strlen("completion") ||
+		memcmp(message.method, "completion", message.method_size) != 0)
+		return false;
+	params = message.params;
+	if (reader_uint(&params, UINT32_MAX, &msgid) < 0 ||
+		codec_read_result(is_file ? PROACTOR_ACCEPT : PROACTOR_POLL, params, &result) < 0)
+		return false;
+	*ret_msgid = (uint32_t)msgid;
+	*ret_result = (uint32_t)result.result;
+	return result.result <= UINT32_MAX;
+}
+
+START_TEST(shot_is_a_frame_like_any_other_and_is_read_as_it_was_written)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		for (unsigned is_file = 0; is_file < 2; is_file++) {
+			uint32_t msgid = (uint32_t)numbers[i], result = ~msgid, got_msgid, got;
+			struct queue_slot slot = {0};
+			bool got_file;
+
+			brief_write_shot(&slot, msgid, is_file, result);
+			ck_assert(brief_read_shot(&slot, &got_msgid, &got_file, &got));
+			ck_assert(got_msgid == msgid && got_file == is_file && got == result);
+			ck_assert(read_shot_generally(&slot, is_file, &got_msgid, &got));
+			ck_assert(got_msgid == msgid && got == result);
+			ck_assert(!brief_read_response(&slot, &got_msgid, &got_file, &got));
+		}
+}
+END_TEST
+
+static void check_shot_mutant(const struct queue_slot *slot)
+{
+	uint32_t msgid[2], result[2];
+	bool is_file;
+
+	if (!brief_read_shot(slot, &msgid[0], &is_file, &result[0]))
+		return;
+	if (!read_shot_generally(slot, is_file, &msgid[1], &result[1]) || msgid[0] != msgid[1] ||
+		result[0] != result[1])
+		ck_abort_msg("a shot means two things");
+}
+
+START_TEST(every_other_byte_of_a_shot_is_refused_or_means_the_same)
+{
+	for (unsigned is_file = 0; is_file < 2; is_file++) {
+		struct queue_slot slot = {0};
+
+		brief_write_shot(&slot, 0x01020304, is_file, 0x05060708);
+		for (size_t place = 1; place < 2U + slot.size; place++)
+			for (unsigned byte = 0; byte < 256; byte++) {
+				struct queue_slot mutant = slot;
+
+				((uint8_t *)&mutant)[place] = (uint8_t)byte;
+				check_shot_mutant(&mutant);
+			}
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("brief");
@@ -371,5 +461,7 @@ int main(void)
 	suite_add(suite, numbers_that_are_too_wide_are_not_written);
 	suite_add(suite, response_is_a_frame_like_any_other_and_is_read_as_it_was_written);
 	suite_add(suite, every_other_byte_of_a_response_is_refused_or_means_the_same);
+	suite_add(suite, shot_is_a_frame_like_any_other_and_is_read_as_it_was_written);
+	suite_add(suite, every_other_byte_of_a_shot_is_refused_or_means_the_same);
 	return suite_main(suite);
 }

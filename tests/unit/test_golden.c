@@ -194,6 +194,8 @@ static const struct row {
 		.op = {.opcode = PROACTOR_ACCEPT, .accept = {2, &accepted}}},
 	{"accept response, other family", 6, true, 5,
 		.op = {.opcode = PROACTOR_ACCEPT, .accept = {2, &netlink}}},
+	{"accept response, no address", 6, true, 6,
+		.op = {.opcode = PROACTOR_ACCEPT, .accept = {2, NULL}}},
 	{"connect request", 7, .op = {.opcode = PROACTOR_CONNECT, .connect = {2, &inet6}}},
 	{"connect request, path", 7,
 		.op = {.opcode = PROACTOR_CONNECT, .connect = {2, &unix_path}}},
