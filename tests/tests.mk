@@ -32,8 +32,8 @@ on_a_ring := conformance-io_uring conformance-daemon fault-io_uring fuzz-session
 valgrind := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
 	--suppressions=tests/valgrind.supp --trace-children=yes --trace-children-skip=/bin/*,/usr/bin/*
 test_wrap = $(if $(is_valgrind),$(valgrind) $(if $(filter $(on_a_ring),$(1)),--undef-value-errors=no))
-test_environment := $(if $(CASE),CK_RUN_CASE=$(CASE)) $(if $(is_valgrind),TEST_SLOW=1 CK_TIMEOUT_MULTIPLIER=3) \
-	$(if $(filter tsan,$(MODE)),TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp")
+test_environment := $(if $(CASE),CK_RUN_CASE=$(CASE)) $(if $(is_valgrind),TEST_SLOW=1) \
+	$(if $(is_valgrind)$(filter tsan,$(MODE)),CK_TIMEOUT_MULTIPLIER=3)
 
 # ---- what there is ----
 
