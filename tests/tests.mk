@@ -61,8 +61,9 @@ test_link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(if $(remote_driver),-W
 	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call pkg_libs,liburing $(msgpack_package)) $(daemon_libs)
 comma := ,
 
-# what valgrind does not know, its programs have in another way
+# what valgrind does not know, its programs have in another way, and the daemon is one of them
 waits := $(if $(is_valgrind),$(B)/tests/waits.o)
+$(B)/proactord: $(waits)
 
 $(B)/tests/unit/%.o $(B)/tests/conformance/%.o $(B)/tests/fault/%.o $(B)/tests/harness.o: ALL_CFLAGS += $(call pkg_cflags,check)
 
