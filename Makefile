@@ -33,7 +33,7 @@ MODE_FLAGS_debug := -O0
 MODE_FLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # it does not follow fences: ours are between processes, where it does not look
 MODE_FLAGS_tsan := -O1 -fsanitize=thread -Wno-tsan
-MODE_FLAGS_valgrind := -O1 -DDRIVER_CALLS_LIBRARIES -DDRIVER_CALLS_LIBRARIES
+MODE_FLAGS_valgrind := -O1 -DDRIVER_CALLS_LIBRARIES
 MODE_FLAGS_cov := -O0 --coverage
 MODE_FLAGS_fuzz := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 MODE_FLAGS := $(MODE_FLAGS_$(MODE))

@@ -99,6 +99,9 @@ struct memory *memories_find(struct memories *memories, uint64_t id)
 
 	if (likely(memories->recent && memories->recent->id == id))
 		return memories->recent;
+	/* not those that are being made: they are a thread's */
+	if (unlikely(id == 0))
+		return NULL;
 	list_for_each_entry (memory, &memories->all, link)
 		if (memory->id == id && !memory->leaving)
 			return memories->recent = memory;

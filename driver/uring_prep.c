@@ -41,6 +41,22 @@ static void prep_poll(const struct uring *uring, struct io_uring_sqe *sqe,
 		sqe->len |= IORING_POLL_ADD_MULTI;
 }
 
+#ifdef __SANITIZE_THREAD__
+/* Of sanitizer/linux_syscall_hooks.h, which gcc does not install: a close(2) that it cannot see. */
+void __sanitizer_syscall_pre_impl_close(long fd);
+#endif
+
+static void prep_close(struct io_uring_sqe *sqe, const struct proactor_op *op)
+{
+	int fd = syscall_fd(op->close.file);
+
+#ifdef __SANITIZE_THREAD__
+	/* or it takes the number's next owner, in another thread, for a race with this one */
+	__sanitizer_syscall_pre_impl_close(fd);
+#endif
+	io_uring_prep_close(sqe, fd);
+}
+
 /* A read or write within registered memory names it. */
 static __attribute__((noinline)) void use_region(const struct uring *uring,
 	struct io_uring_sqe *sqe, const struct proactor_op *op)
@@ -62,7 +78,7 @@ static __attribute__((noinline)) int prep_rare(struct uring *uring, struct io_ur
 {
 	switch ((enum proactor_opcode)op->opcode) {
 	case PROACTOR_TIMEOUT: prep_timeout(sqe, op->timeout.duration_ns, slot); break;
-	case PROACTOR_CLOSE: io_uring_prep_close(sqe, syscall_fd(op->close.file)); break;
+	case PROACTOR_CLOSE: prep_close(sqe, op); break;
 	case PROACTOR_FSYNC:
 		io_uring_prep_fsync(sqe, syscall_fd(op->fsync.file),
 			op->fsync.data_only ? IORING_FSYNC_DATASYNC : 0);

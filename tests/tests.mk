@@ -28,12 +28,13 @@ $(error WRAP=$(WRAP): there is only WRAP=valgrind, the same as MODE=valgrind)
 endif
 # What the kernel writes for a ring, valgrind does not see, and takes what was read for uninitialised. So there it looks at
 # addresses and leaks only; the rest it sees where the same code runs on epoll, and in the client of a daemon on epoll.
-on_a_ring := conformance-io_uring conformance-daemon fault-io_uring fuzz-session server uring
+on_a_ring := $(addprefix conformance-,io_uring daemon daemon-by-socket daemon-without-spin daemon-of-threads) fault-io_uring \
+	fuzz-ring fuzz-session server uring
 valgrind := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
 	--suppressions=tests/valgrind.supp --trace-children=yes --trace-children-skip=/bin/*,/usr/bin/*
 test_wrap = $(if $(is_valgrind),$(valgrind) $(if $(filter $(on_a_ring),$(1)),--undef-value-errors=no))
-test_environment := $(if $(CASE),CK_RUN_CASE=$(CASE)) $(if $(is_valgrind),TEST_SLOW=1 CK_TIMEOUT_MULTIPLIER=3) \
-	$(if $(filter tsan,$(MODE)),TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp")
+test_environment := $(if $(CASE),CK_RUN_CASE=$(CASE)) $(if $(is_valgrind),TEST_SLOW=1) \
+	$(if $(is_valgrind)$(filter tsan,$(MODE)),CK_TIMEOUT_MULTIPLIER=3)
 
 # ---- what there is ----
 
@@ -60,8 +61,9 @@ test_link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(if $(remote_driver),-W
 	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call pkg_libs,liburing $(msgpack_package)) $(daemon_libs)
 comma := ,
 
-# what valgrind does not know, its programs have in another way
+# what valgrind does not know, its programs have in another way, and the daemon is one of them
 waits := $(if $(is_valgrind),$(B)/tests/waits.o)
+$(B)/proactord: $(waits)
 
 $(B)/tests/unit/%.o $(B)/tests/conformance/%.o $(B)/tests/fault/%.o $(B)/tests/harness.o: ALL_CFLAGS += $(call pkg_cflags,check)
 
@@ -114,8 +116,9 @@ lint_parts := tidy lint-format lint-cppcheck lint-shell lint-clang
 
 # valgrind is for our code, in programs of ours: no promises of the kernel, and no Python
 check_parts := check-unit conformance $(if $(is_valgrind),,kernel) fault check-fuzz $(if $(is_valgrind),,$(CHECK_EXTRA))
-# a unit, one of the drivers that conformance or fault is run on, or a part
-program_names := $(addprefix conformance-,$(CONFORMANCE_DRIVERS)) $(addprefix fault-,$(FAULT_DRIVERS))
+# a unit, one of the drivers that conformance or fault is run on, one target or one program of the e2e tests, or a part
+program_names := $(addprefix conformance-,$(CONFORMANCE_DRIVERS)) $(addprefix fault-,$(FAULT_DRIVERS)) \
+	$(addprefix fuzz-,$(fuzz_names)) $(addprefix e2e-,$(e2e_suites) $(e2e_scripts) $(e2e_threaded))
 suite_target = $(addprefix run-unit-,$(filter $(1),$(unit_names))) $(addprefix run-,$(filter $(1),$(program_names))) \
 	$(filter $(1) check-$(1),$(check_parts))
 ifneq ($(SUITE),)

@@ -6,7 +6,9 @@ import os
 import random
 import socket
 
-from harness import Daemon, RpcError, expect_error, run, test, until
+import msgpack
+
+from harness import MIB, Daemon, RpcError, expect_error, run, test, until
 from ring_client import (CONSUMED, FRAME_MAX, IS_FULL, SLEEPS, SLOT, SLOTS, Memory, Ring, brief_close, brief_nil, brief_nop, brief_number,
     brief_transfer)
 
@@ -105,6 +107,20 @@ def another_session_s_memory_is_none():
         expect_error(errno.EBADF, call=lambda: other.call("read", file, [memory.id, 0, 1]))
         expect_error(errno.EBADF, call=lambda: other.call("memory_free", memory.id))
         memory.close()
+
+
+@test
+def memory_that_is_being_made_is_none():
+    with Daemon() as daemon, daemon.client() as client:
+        file = client.call("open", None, daemon.file("f", b"x"))
+        for number in range(100, 160, 3):
+            requests = [[0, number, "memory", [MIB]], [0, number + 1, "memory_free", [0]]]
+            brief = brief_transfer("read", number + 2, file, 0, 0, 1, 0)
+            client.send_bytes(b"".join(map(msgpack.packb, requests)) + brief)
+            expect_error(errno.EBADF, call=lambda: client.wait(number + 1))
+            expect_error(INVALID_PARAMS, "size", call=lambda: client.wait(number + 2))
+            assert client.call("memory_free", client.wait(number)) is None
+            os.close(client.fds.pop())
 
 
 @test

@@ -5,7 +5,9 @@
 #include "tests/fault/suite.h"
 
 #include <fcntl.h>
+#include <liburing.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -130,9 +132,34 @@ START_TEST(old_kernel_does_the_load)
 }
 END_TEST
 
+/*
+ * What an old kernel does for who waits is promised on an epoll, and on an io_uring with deferred
+ * task work (proactor.h). Without it the write is done, and the signal raised, when the test closes
+ * the other end, where no driver can hold it back. So it is before Linux 6.1, and in valgrind's
+ * build, which refuses such rings (tests/waits.c).
+ */
+static bool has_promise_for_who_waits(void)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
+	int fd;
+
+	if (driver != PROACTOR_DRIVER_IO_URING)
+		return true;
+	fd = io_uring_setup(1, &params);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 void add_sigpipe(Suite *suite)
 {
 	suite_add(suite, old_kernel_raises_no_signal_either);
-	suite_add(suite, old_kernel_raises_no_signal_for_who_waits);
+	if (has_promise_for_who_waits())
+		suite_add(suite, old_kernel_raises_no_signal_for_who_waits);
+	else
+		fprintf(stderr,
+			"old_kernel_raises_no_signal_for_who_waits: NOT RUN, "
+			"no deferred task work here\n");
 	suite_add(suite, old_kernel_does_the_load);
 }

@@ -1,6 +1,7 @@
 /*
- * The epoll driver and what it asks of the system. epoll_ctl(2), epoll_pwait2(2) and fcntl(2) of
- * the programs that include this are their own: they count and pass on.
+ * The epoll driver and what it asks of the system. epoll_ctl(2), epoll_pwait2(2), epoll_wait(2) (so
+ * before Linux 5.11, and under valgrind) and fcntl(2) of the programs that include this are their
+ * own: they count and pass on.
  */
 #pragma once
 
@@ -24,7 +25,7 @@
 
 static struct {
 	int ctls;          /* epoll_ctl(2) */
-	int waits;         /* epoll_pwait2(2) … */
+	int waits;         /* epoll_pwait2(2), where there is one, or epoll_wait(2) … */
 	int waits_in_vain; /* … that had no event, */
 	int events;        /* and the events of the others */
 	int flag_changes;  /* fcntl(2) with F_SETFL */
@@ -36,16 +37,25 @@ int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 	return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
 }
 
-int epoll_pwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout,
-	const sigset_t *mask)
+static inline int counted_wait(int r)
 {
-	int r = (int)syscall(SYS_epoll_pwait2, epoll, events, count, timeout, mask,
-		sizeof(uint64_t));
-
-	counts.waits++;
+	counts.waits += r >= 0 || errno != ENOSYS;
 	counts.waits_in_vain += r == 0;
 	counts.events += MAX(r, 0);
 	return r;
+}
+
+int epoll_pwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout,
+	const sigset_t *mask)
+{
+	return counted_wait((int)syscall(SYS_epoll_pwait2, epoll, events, count, timeout, mask,
+		sizeof(uint64_t)));
+}
+
+int epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)
+{
+	return counted_wait((int)syscall(SYS_epoll_pwait, epoll, events, count, timeout, NULL,
+		sizeof(uint64_t)));
 }
 
 int fcntl(int fd, int command, ...)

@@ -46,7 +46,9 @@ START_TEST(buckets_follow_each_other_without_a_gap)
 	for (uint64_t value = 1; value < 1 << 20; value++) {
 		unsigned bucket = histogram_bucket(value);
 
-		ck_assert(bucket == last || bucket == last + 1);
+		/* an assertion of libcheck's is a system call */
+		if (bucket != last && bucket != last + 1)
+			ck_abort_msg("%" PRIu64 ": %u after %u", value, bucket, last);
 		last = bucket;
 	}
 	ck_assert_uint_eq(histogram_bucket((UINT64_C(1) << HISTOGRAM_VALUE_BITS) - 1),
