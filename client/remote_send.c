@@ -116,14 +116,15 @@ static bool send_brief(struct remote *remote, const struct proactor_op *op, stru
 
 bool remote_push_brief(struct remote *remote, const struct proactor_op *op, struct slot *slot)
 {
-	struct codec_region found = {0}, *region = op->opcode == PROACTOR_NOP ? NULL : &found;
+	struct codec_region found = {0}, *region = brief_has_region(op->opcode) ? &found : NULL;
 	uint64_t cost = window_cost(0);
 
 	if (remote->connection.error < 0 || op->flags != 0 || !window_admits(&remote->window, cost))
 		return false;
-	if (region &&
-		(!remote_region_of(remote, op, region) || op->read.file < 0 ||
-			op->read.size > remote->transfer_size))
+	if ((op->opcode != PROACTOR_NOP && op->read.file < 0) ||
+		(region &&
+			(!remote_region_of(remote, op, region) ||
+				op->read.size > remote->transfer_size)))
 		return false;
 	slot->space.data = NULL;
 	slot->space.size = region ? op->read.size : 0;

@@ -202,7 +202,7 @@ enum operation_start operation_start(struct session *session, const struct op_in
 	return result;
 }
 
-/* What prepare() does, of operations on one file whose bytes are in shared memory. */
+/* What prepare() does, of a nop, a close, and operations whose bytes are in shared memory. */
 static bool prepare_brief(struct operation *operation, const struct brief *brief)
 {
 	struct session *session = operation->session;
@@ -212,6 +212,11 @@ static bool prepare_brief(struct operation *operation, const struct brief *brief
 	if (op->opcode == PROACTOR_NOP)
 		return true;
 	operation->files[0] = files_find(&session->files, op->read.file);
+	operation->file_count = 1;
+	if (op->opcode == PROACTOR_CLOSE) {
+		op->close.file = operation->files[0] ? operation->files[0]->file : -1;
+		return operation->files[0] != NULL;
+	}
 	operation->memory = memories_find(&session->memories, brief->region.memory);
 	if (unlikely(!operation->files[0] || !operation->memory ||
 		    op->read.size > session->shard->limits.value[LIMIT_TRANSFER_SIZE]))

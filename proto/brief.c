@@ -49,7 +49,10 @@ enum {
 };
 
 /* Places in a request: the method, and from its end on what follows the header of the params. */
-enum { METHOD_AT = 7, FILE_AT = 0, REGION_AT = 5, LAST_AT = 25, BODY_READ = 34, BODY_RECV = 30 };
+enum { METHOD_AT = 7, FILE_AT = 0, REGION_AT = 5, LAST_AT = 25 };
+
+/* The size of what follows that header. */
+enum { BODY_READ = 34, BODY_RECV = 30, BODY_CLOSE = 5 };
 
 /* ---- the forms ---- */
 
@@ -69,6 +72,8 @@ static const struct form {
 		PROACTOR_RECV},
 	{UINT64_C(0xa473656e64930000), UINT64_C(0xffffffffffff0000), 6, METHOD_AT + 6 + BODY_RECV,
 		PROACTOR_SEND},
+	{UINT64_C(0xa5636c6f73659100), UINT64_C(0xffffffffffffff00), 7, METHOD_AT + 7 + BODY_CLOSE,
+		PROACTOR_CLOSE},
 	{UINT64_C(0xa36e6f7090000000), UINT64_C(0xffffffffff000000), 5, METHOD_AT + 5,
 		PROACTOR_NOP},
 };
@@ -112,12 +117,14 @@ bool brief_read_request(const struct queue_slot *slot, struct brief *ret_brief)
 	if (form->opcode == PROACTOR_NOP)
 		return true;
 	body = slot->frame + METHOD_AT + form->head_size;
+	/* file and size stand at the same place in all */
+	ret_brief->op.read.file = load32(body + FILE_AT + 1);
+	if (form->opcode == PROACTOR_CLOSE)
+		return body[FILE_AT] == TAG_UINT32;
 	fits = body[FILE_AT] == TAG_UINT32 && body[REGION_AT] == TAG_ARRAY_3 &&
 		body[REGION_AT + 1] == TAG_UINT32 && body[REGION_AT + 6] == TAG_UINT64 &&
 		body[REGION_AT + 15] == TAG_UINT32 &&
 		body[LAST_AT] == (has_offset(form->opcode) ? TAG_INT64 : TAG_UINT32);
-	/* file and size stand at the same place in all */
-	ret_brief->op.read.file = load32(body + FILE_AT + 1);
 	ret_brief->region.memory = load32(body + REGION_AT + 2);
 	ret_brief->region.offset = load64(body + REGION_AT + 7);
 	ret_brief->op.read.size = load32(body + REGION_AT + 16);
@@ -142,6 +149,8 @@ size_t brief_read_stream(const uint8_t *bytes, size_t size, struct brief *ret_br
 	return brief_read_request(&slot, ret_brief) ? form->size : 0;
 }
 
+_Static_assert(offsetof(struct proactor_op, close.file) == offsetof(struct proactor_op, read.file),
+	"a file is a file");
 _Static_assert(offsetof(struct proactor_op, recv.flags) == offsetof(struct proactor_op, send.flags),
 	"receiving and sending are read alike");
 
@@ -152,11 +161,11 @@ bool brief_write_request(struct queue_slot *ret_slot, uint32_t msgid, const stru
 	uint64_t head;
 	uint8_t *at;
 
-	if (!form || (op->opcode != PROACTOR_NOP) != (region != NULL))
+	if (!form || brief_has_region(op->opcode) != (region != NULL) ||
+		(op->opcode != PROACTOR_NOP && (uint64_t)op->read.file > UINT32_MAX))
 		return false;
 	if (region &&
-		((uint64_t)op->read.file > UINT32_MAX || op->read.size > UINT32_MAX ||
-			region->memory > UINT32_MAX ||
+		(op->read.size > UINT32_MAX || region->memory > UINT32_MAX ||
 			(has_offset(op->opcode) && op->read.offset < PROACTOR_CURRENT)))
 		return false;
 	ret_slot->size = form->size;
@@ -165,10 +174,12 @@ bool brief_write_request(struct queue_slot *ret_slot, uint32_t msgid, const stru
 	(void)store32(ret_slot->frame + 2, TAG_UINT32, msgid);
 	head = htobe64(form->head);
 	memcpy(ret_slot->frame + METHOD_AT, &head, sizeof(head));
-	if (!region)
+	if (op->opcode == PROACTOR_NOP)
 		return true;
 	at = store32(ret_slot->frame + METHOD_AT + form->head_size, TAG_UINT32,
 		(uint32_t)op->read.file);
+	if (!region)
+		return true;
 	*at++ = TAG_ARRAY_3;
 	at = store32(at, TAG_UINT32, (uint32_t)region->memory);
 	at = store64(at, TAG_UINT64, region->offset);

@@ -9,6 +9,7 @@
  *      request   94 00 ce msgid4 a4 "read"  93 ce file4 REGION d3 offset8
  *                94 00 ce msgid4 a5 "write" 93 ce file4 REGION d3 offset8
  *                94 00 ce msgid4 a4 "recv"  93 ce file4 REGION ce flags4        likewise "send"
+ *                94 00 ce msgid4 a5 "close" 91 ce file4
  *                94 00 ce msgid4 a3 "nop"   90
  *      REGION    93 ce memory4 cf offset8 ce size4
  *      response  94 01 ce msgid4 c0 ce result4, or … c0 c0: nil
@@ -23,9 +24,15 @@
 
 struct brief {
 	uint32_t msgid;
-	struct codec_region region; /* not of a nop */
+	struct codec_region region; /* where brief_has_region() */
 	struct proactor_op op;      /* @data is NULL */
 };
+
+/* Whether the brief form of that operation, if it has one, has bytes in shared memory. */
+static inline bool brief_has_region(uint32_t opcode)
+{
+	return opcode != PROACTOR_NOP && opcode != PROACTOR_CLOSE;
+}
 
 /*
  * Takes the request in @slot, a copy. False: it has another form; @ret_brief is spoilt.
@@ -39,8 +46,8 @@ bool brief_read_request(const struct queue_slot *slot, struct brief *ret_brief);
 size_t brief_read_stream(const uint8_t *bytes, size_t size, struct brief *ret_brief);
 
 /*
- * Writes the request for @op with its bytes in @region (NULL: a nop) to @ret_slot, size and frame.
- * False: it has no such form.
+ * Writes the request for @op with its bytes in @region (NULL: it has none) to @ret_slot, size and
+ * frame. False: it has no such form.
  */
 bool brief_write_request(struct queue_slot *ret_slot, uint32_t msgid, const struct proactor_op *op,
 	const struct codec_region *region);

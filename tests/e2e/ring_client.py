@@ -219,6 +219,10 @@ def brief_nop(msgid):
     return struct.pack(">3sI5s", b"\x94\x00\xce", msgid, b"\xa3nop\x90")
 
 
+def brief_close(msgid, file):
+    return struct.pack(">3sI8sI", b"\x94\x00\xce", msgid, b"\xa5close\x91\xce", file)
+
+
 def brief_transfer(method, msgid, file, memory, offset, size, last):
     """A read or write at @last, or a recv or send with the flags @last."""
     wide = method in ("read", "write")

@@ -7,7 +7,7 @@ import random
 import socket
 
 from harness import Daemon, RpcError, expect_error, run, test, until
-from ring_client import (CONSUMED, FRAME_MAX, IS_FULL, SLEEPS, SLOT, SLOTS, Memory, Ring, brief_nil, brief_nop, brief_number,
+from ring_client import (CONSUMED, FRAME_MAX, IS_FULL, SLEEPS, SLOT, SLOTS, Memory, Ring, brief_close, brief_nil, brief_nop, brief_number,
     brief_transfer)
 
 INVALID_PARAMS, INVALID_REQUEST = -32602, -32600
@@ -219,6 +219,10 @@ def brief_frames_and_any_others_mean_the_same():
             assert ring.wait(ring.push_frame(brief_transfer("send", 8 << 20, end, memory.id, 2, 4, 0), 8 << 20)) == 4
             assert ours.recv(100) == b"ekab"
         assert client.call("read", file, 5, 4990) == b"brief"
+        closing = ring.push_frame(brief_close(9 << 20, file), 9 << 20)
+        assert ring.wait(closing) is None and ring.frames[closing] == brief_nil(closing)
+        for again in (brief_close(9 << 20, file), brief_close(9 << 20, 0), brief_close(9 << 20, 2**32 - 1)):
+            expect_error(errno.EBADF, "close", call=lambda: ring.wait(ring.push_frame(again, 9 << 20)))
 
 
 @test

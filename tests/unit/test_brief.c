@@ -10,7 +10,7 @@
 #include "proto/scan.h"
 
 static const uint32_t opcodes[] = {
-	PROACTOR_READ, PROACTOR_WRITE, PROACTOR_RECV, PROACTOR_SEND, PROACTOR_NOP};
+	PROACTOR_READ, PROACTOR_WRITE, PROACTOR_RECV, PROACTOR_SEND, PROACTOR_CLOSE, PROACTOR_NOP};
 
 static const uint64_t numbers[] = {0, 1, 127, 128, 255, 256, 65535, 65536, 0x7fffffff, 0x80000000,
 	0xfffffffe, 0xffffffff, UINT64_C(1) << 32, INT64_MAX - 1, INT64_MAX};
@@ -38,9 +38,11 @@ static struct brief any_brief(uint32_t opcode)
 
 	if (opcode == PROACTOR_NOP)
 		return brief;
+	brief.op.read.file = (int64_t)any_number(UINT32_MAX);
+	if (!brief_has_region(opcode))
+		return brief;
 	brief.region.memory = 1 + any_number(UINT32_MAX - 1);
 	brief.region.offset = any_number(INT64_MAX);
-	brief.op.read.file = (int64_t)any_number(UINT32_MAX);
 	brief.op.read.size = any_number(UINT32_MAX);
 	if (has_offset(opcode))
 		brief.op.read.offset =
@@ -55,7 +57,7 @@ static struct queue_slot written(const struct brief *brief)
 	struct queue_slot slot = {0};
 
 	ck_assert(brief_write_request(&slot, brief->msgid, &brief->op,
-		brief->op.opcode == PROACTOR_NOP ? NULL : &brief->region));
+		brief_has_region(brief->op.opcode) ? &brief->region : NULL));
 	return slot;
 }
 
@@ -92,6 +94,8 @@ static bool same(const struct brief *a, const struct brief *b)
 		return false;
 	if (a->op.opcode == PROACTOR_NOP)
 		return true;
+	if (!brief_has_region(a->op.opcode))
+		return a->op.close.file == b->op.close.file;
 	return a->region.memory == b->region.memory && a->region.offset == b->region.offset &&
 		a->op.read.file == b->op.read.file && a->op.read.size == b->op.read.size &&
 		(has_offset(a->op.opcode) ? a->op.read.offset == b->op.read.offset
@@ -140,7 +144,7 @@ START_TEST(shortest_form_means_the_same)
 
 		buffer_clear(&buffer);
 		codec_pack_request_in(&pack, brief.msgid, &brief.op,
-			brief.op.opcode == PROACTOR_NOP ? NULL : &brief.region);
+			brief_has_region(brief.op.opcode) ? &brief.region : NULL);
 		ck_assert(!pack.failed);
 		if (buffer_size(&buffer) > QUEUE_FRAME_SIZE_MAX)
 			continue;
@@ -170,7 +174,7 @@ static void check_mutant(const struct queue_slot *slot, size_t place)
 
 	if (!brief_read_request(slot, &brief))
 		return;
-	if (brief.op.opcode != PROACTOR_NOP && names_nothing(&brief))
+	if (brief_has_region(brief.op.opcode) && names_nothing(&brief))
 		return;
 	if (!read_generally(slot, &general) || !same(&brief, &general))
 		ck_abort_msg("byte %zu as %02x means two things", place,
@@ -237,14 +241,23 @@ START_TEST(what_has_no_brief_form_is_not_written)
 		for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++)
 			has_form = has_form || opcodes[i] == opcode;
 		ck_assert_int_eq(brief_write_request(&slot, 1, &op, &region),
-			has_form && opcode != PROACTOR_NOP);
-		ck_assert_int_eq(brief_write_request(&slot, 1, &op, NULL), opcode == PROACTOR_NOP);
+			has_form && brief_has_region(opcode));
+		ck_assert_int_eq(brief_write_request(&slot, 1, &op, NULL),
+			has_form && !brief_has_region(opcode));
 	}
 }
 END_TEST
 
 START_TEST(numbers_that_are_too_wide_are_not_written)
 {
+	struct proactor_op closing = {.opcode = PROACTOR_CLOSE, .close = {UINT32_MAX}};
+	struct queue_slot closed;
+
+	ck_assert(brief_write_request(&closed, 1, &closing, NULL));
+	closing.close.file++;
+	ck_assert(!brief_write_request(&closed, 1, &closing, NULL));
+	closing.close.file = -1;
+	ck_assert(!brief_write_request(&closed, 1, &closing, NULL));
 	for (size_t i = 0; i < 4; i++) {
 		struct codec_region region = {.memory = UINT32_MAX};
 		struct proactor_op op = {
