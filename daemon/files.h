@@ -20,6 +20,8 @@ struct file {
 	uint32_t use_count; /* operations in flight on it */
 	bool leaving;       /* it has no handle any more */
 	bool is_on_disk;    /* for sure: a regular file or block device */
+	bool is_tcp;        /* for sure: a TCP socket, */
+	bool is_accepted;   /* and one that nobody else ever had */
 	void *closer;       /* who waits for use_count to become 0, or NULL */
 };
 

@@ -2,6 +2,7 @@
 #include "daemon/loop.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -63,6 +64,28 @@ void loop_close(struct loop *loop, int64_t file)
 		if (proactor_detach(loop->proactor, file, &fd) == 0)
 			close(fd);
 	}
+}
+
+static bool lingers(int fd)
+{
+	struct linger linger;
+	socklen_t size = sizeof(linger);
+
+	return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) < 0 || linger.l_onoff != 0;
+}
+
+bool loop_close_now(struct loop *loop, int64_t *file)
+{
+	int fd;
+
+	if (proactor_detach(loop->proactor, *file, &fd) < 0)
+		return false;
+	if (!lingers(fd)) {
+		(void)close(fd);
+		return true;
+	}
+	/* no memory for a file: it blocks after all, as in loop_close() */
+	return proactor_attach(loop->proactor, fd, file) < 0 && close(fd) == 0;
 }
 
 void loop_close_fd(struct loop *loop, int fd)

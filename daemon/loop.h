@@ -50,6 +50,12 @@ void loop_cancel(struct loop *loop, struct task *task);
  */
 void loop_close(struct loop *loop, int64_t file);
 
+/*
+ * Closes a socket here and now, unless it lingers, which would hold up the loop. False: it was not
+ * closed, and @file is what it is called from then on.
+ */
+bool loop_close_now(struct loop *loop, int64_t *file);
+
 /* As loop_close(), a descriptor that came from a client and is no file. Nothing for a negative. */
 void loop_close_fd(struct loop *loop, int fd);
 

@@ -43,7 +43,7 @@ static bool describe(struct session *session, const struct rpc_message *message)
 static bool adopt(struct session *session, int fd, struct file **ret_file, struct rpc_error *error)
 {
 	struct shortage shortage;
-	bool is_on_disk;
+	bool is_on_disk, is_tcp;
 	int64_t file;
 
 	if (!policy_allows_fd(session, fd, error))
@@ -54,10 +54,12 @@ static bool adopt(struct session *session, int fd, struct file **ret_file, struc
 		return false;
 	}
 	is_on_disk = policy_is_on_disk(fd);
+	is_tcp = policy_is_tcp(fd);
 	if (proactor_attach(session_loop(session)->proactor, fd, &file) == 0) {
 		*ret_file = files_add(&session->files, file);
 		if (*ret_file) {
 			(*ret_file)->is_on_disk = is_on_disk;
+			(*ret_file)->is_tcp = is_tcp;
 			return true;
 		}
 	}

@@ -112,6 +112,23 @@ static bool holds(const struct operation *operation, const struct file *file)
 }
 
 /*
+ * Closes @file, which nobody uses, for @operation. What can block goes to a thread, and that costs
+ * more than the close of a connection. One that this session accepted nobody else has ever had: it
+ * does not begin to linger after it was asked.
+ */
+static void close_file(struct operation *operation, struct file *file)
+{
+	struct loop *loop = session_loop(operation->session);
+
+	if (file->is_accepted && file->is_tcp && loop_close_now(loop, &file->file)) {
+		loop_post(loop, &operation->task, 0);
+		return;
+	}
+	operation->op.close.file = file->file;
+	loop_push(loop, &operation->task, &operation->op);
+}
+
+/*
  * A file that is closed loses its handle now, and its other operations; its descriptor when they
  * have ended.
  */
@@ -127,7 +144,7 @@ static void start_close(struct operation *operation)
 		if (other != operation && holds(other, file))
 			cancel(other);
 	if (file->use_count == 0)
-		loop_push(session_loop(session), &operation->task, &operation->op);
+		close_file(operation, file);
 	else
 		file->closer = operation;
 }
@@ -226,7 +243,6 @@ static bool prepare_brief(struct operation *operation, const struct brief *brief
 		return false;
 	op->read.file = operation->files[0]->file;
 	op->read.data = memory_piece(operation->memory, brief->region.offset, op->read.size);
-	operation->file_count = 1;
 	return op->read.data != NULL;
 }
 
@@ -287,6 +303,8 @@ static int64_t adopt_file(struct operation *operation, int64_t file)
 		return session->state == SESSION_CLOSING ? -ECANCELED : -ENOMEM;
 	}
 	operation->file_charged = false; /* the file has it from here on */
+	made->is_accepted = operation->op.opcode == PROACTOR_ACCEPT;
+	made->is_tcp = made->is_accepted && operation->files[0]->is_tcp;
 	session->shard->stats.files_opened++;
 	return made->handle;
 }
@@ -304,14 +322,14 @@ static void release_closed(struct operation *operation, int64_t result)
 	session->shard->stats.files_closed++;
 }
 
-static void release_file(struct session *session, struct file *file)
+static void release_file(struct file *file)
 {
 	assert(file->use_count > 0);
 	if (--file->use_count == 0 && file->closer) {
 		struct operation *closer = file->closer;
 
 		file->closer = NULL;
-		loop_push(session_loop(session), &closer->task, &closer->op);
+		close_file(closer, file);
 	}
 }
 
@@ -323,7 +341,7 @@ static void release_files(struct operation *operation, int64_t result)
 		return;
 	}
 	for (unsigned i = 0; i < operation->file_count; i++)
-		release_file(operation->session, operation->files[i]);
+		release_file(operation->files[i]);
 }
 
 static void count(struct operation *operation, int64_t result)

@@ -28,12 +28,25 @@ static bool is_connected_to_us(const struct server *server, int fd)
 		size == server->address.size && memcmp(&peer, &server->address.storage, size) == 0;
 }
 
-static int socket_domain(int fd)
+/* An option that is a number; -1 where @fd has none. */
+static int socket_option(int fd, int name)
 {
-	int domain;
-	socklen_t size = sizeof(domain);
+	int value;
+	socklen_t size = sizeof(value);
 
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ? AF_UNSPEC : domain;
+	return getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? -1 : value;
+}
+
+static bool is_inet(int fd)
+{
+	int domain = socket_option(fd, SO_DOMAIN);
+
+	return domain == AF_INET || domain == AF_INET6;
+}
+
+bool policy_is_tcp(int fd)
+{
+	return is_inet(fd) && socket_option(fd, SO_PROTOCOL) == IPPROTO_TCP;
 }
 
 bool policy_is_on_disk(int fd)
@@ -50,7 +63,6 @@ bool policy_is_on_disk(int fd)
 static bool is_neutral(int fd)
 {
 	struct stat found;
-	int domain;
 
 	if (fstat(fd, &found) < 0)
 		return false;
@@ -60,7 +72,7 @@ static bool is_neutral(int fd)
 	case S_IFIFO:
 	case S_IFCHR:
 	case S_IFBLK: return true;
-	case S_IFSOCK: domain = socket_domain(fd); return domain == AF_INET || domain == AF_INET6;
+	case S_IFSOCK: return is_inet(fd);
 	default: return false;
 	}
 }
@@ -70,7 +82,8 @@ bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *e
 	if (!session->trusted && !is_neutral(fd))
 		return refuse(error,
 			"attach: files, pipes, devices and inet sockets; the daemon would act as itself");
-	return socket_domain(fd) != AF_UNIX || !is_connected_to_us(session->shard->server, fd) ||
+	return socket_option(fd, SO_DOMAIN) != AF_UNIX ||
+		!is_connected_to_us(session->shard->server, fd) ||
 		refuse(error, "attach: this is a connection to the daemon itself");
 }
 

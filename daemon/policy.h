@@ -22,6 +22,9 @@ bool policy_allows_fd(const struct session *session, int fd, struct rpc_error *e
 /* Whether @fd is a regular file or a block device, whose data may be at hand. */
 bool policy_is_on_disk(int fd);
 
+/* Whether @fd is a TCP socket. */
+bool policy_is_tcp(int fd);
+
 /*
  * Whether @session may do @op, as decoded. False: @error says why not.
  *

@@ -7,7 +7,7 @@ import struct
 
 from harness import Daemon, expect_error, run, test
 
-EINVAL = 22
+EBADF, EINVAL = 9, 22
 
 
 def make_pair(client, family, address):
@@ -165,6 +165,32 @@ def a_socket_that_lingers_holds_nobody_up():
             assert other.call("ping") is None and client.call("ping") is None
         far.close()
     listener.close()
+
+
+@test
+def a_connection_that_lingers_as_its_listener_does_holds_nobody_up():
+    """What is accepted has the options of its listener, of which the client keeps the other descriptor."""
+    for driver in ("io_uring", "epoll"):
+        with Daemon("--driver", driver) as daemon, daemon.client() as client, daemon.client() as other:
+            listener = socket.create_server(("127.0.0.1", 0))
+            file = client.attach(listener.fileno())
+            for lingers in (False, True):
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", lingers, 60))
+                near = socket.socket()
+                near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                near.connect(listener.getsockname())
+                far, _ = client.call("accept", file)
+                if lingers:  # nobody receives: there is something left to linger for
+                    assert client.call("send", far, b"x" * 500000) > 0
+                closing = client.push("close", far)
+                for _ in range(10):
+                    assert other.call("ping") is None and client.call("ping") is None
+                if not lingers:
+                    assert client.wait(closing) is None and near.recv(1) == b""
+                    expect_error(EBADF, call=lambda: client.call("close", far))
+                near.close()
+            assert client.wait(closing) is None
+            listener.close()
 
 
 run()
