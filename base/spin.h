@@ -4,8 +4,11 @@
  *
  * A sleep and a wake-up cost more than many looks, and far more latency. But a look that finds
  * nothing is a processor wasted, so: no longer than @window_ns since something was last found; and
- * not more of the time than one part in SPIN_DUTY, counting what was spun for nothing. On one
- * processor the other side cannot run meanwhile: then never, see spin_pays().
+ * not more of the time than one part in SPIN_DUTY, counting what was spun for nothing, beside as
+ * much as was spun for something. The part is small: where three threads share two processors, what
+ * one spins for nothing is missing to the others, and to what it waits for itself.
+ *
+ * On one processor the other side cannot run meanwhile: then never, see spin_pays().
  */
 #pragma once
 
@@ -14,10 +17,10 @@
 #include "base/clock.h"
 #include "base/def.h"
 
-enum { SPIN_DUTY = 8, SPIN_US_DEFAULT = 50 };
+enum { SPIN_DUTY = 32, SPIN_US_DEFAULT = 50 };
 
 /* What may be spun in one go, having saved for it. */
-#define SPIN_SAVED_NS_MAX (10 * NSEC_PER_MSEC)
+#define SPIN_SAVED_NS_MAX NSEC_PER_MSEC
 
 struct spin {
 	uint64_t window_ns; /* 0: never */
@@ -38,6 +41,12 @@ bool spin_pays(pid_t peer);
 static inline void spin_found(struct spin *spin, uint64_t now_ns)
 {
 	spin->found_ns = now_ns;
+}
+
+/* Something was found that was spun for so long: as much may be wasted. */
+static inline void spin_paid(struct spin *spin, uint64_t spun_ns)
+{
+	spin->saved_ns = MIN(spin->saved_ns + spun_ns, SPIN_SAVED_NS_MAX);
 }
 
 /* Whether to look again. False: go to sleep, and begin anew after it. */

@@ -101,6 +101,25 @@ START_TEST(in_vain_no_more_than_its_share_is_spun)
 }
 END_TEST
 
+START_TEST(what_was_found_pays_for_as_much_in_vain)
+{
+	struct spin spin = spin_at(WINDOW_NS, 0);
+	uint64_t now_ns = 0;
+
+	while (spin.saved_ns >= LOOK_NS)
+		now_ns = spin_in_vain(&spin, now_ns);
+	/* nothing to spin with, and no time passes */
+	spin.earned_ns = now_ns;
+	spin.saved_ns = 0;
+	ck_assert_uint_eq(spin_in_vain(&spin, now_ns), now_ns + LOOK_NS);
+	spin.earned_ns = now_ns + LOOK_NS;
+	spin_paid(&spin, 10 * LOOK_NS);
+	ck_assert_uint_ge(spin_in_vain(&spin, now_ns), now_ns + 10 * LOOK_NS);
+	spin_paid(&spin, NSEC_PER_SEC);
+	ck_assert_uint_eq(spin.saved_ns, SPIN_SAVED_NS_MAX);
+}
+END_TEST
+
 START_TEST(what_was_saved_is_no_more_than_so_much)
 {
 	struct spin spin = spin_at(WINDOW_NS, 0);
@@ -150,6 +169,7 @@ int main(void)
 	suite_add(suite, with_no_window_nobody_spins);
 	suite_add(suite, clock_that_stands_or_goes_back_does_no_harm);
 	suite_add(suite, in_vain_no_more_than_its_share_is_spun);
+	suite_add(suite, what_was_found_pays_for_as_much_in_vain);
 	suite_add(suite, what_was_saved_is_no_more_than_so_much);
 	suite_add(suite, on_one_processor_it_does_not_pay);
 	return suite_main(suite);
