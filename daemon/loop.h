@@ -27,6 +27,7 @@ struct loop {
 	uint64_t now_ns;   /* of this turn, or of one shortly before */
 	uint64_t turn_count;
 	uint64_t closing_count; /* closes by loop_close() in flight */
+	unsigned closed_now;    /* by loop_close_now(), in this turn */
 };
 
 /* @proactor is the caller's and must live longer. */
@@ -51,8 +52,8 @@ void loop_cancel(struct loop *loop, struct task *task);
 void loop_close(struct loop *loop, int64_t file);
 
 /*
- * Closes a socket here and now, unless it lingers, which would hold up the loop. False: it was not
- * closed, and @file is what it is called from then on.
+ * Closes a socket here and now, unless that would hold up the loop: one lingers, or too many were
+ * closed in this turn. False: it was not closed, and @file is what it is called from then on.
  */
 bool loop_close_now(struct loop *loop, int64_t *file);
 
