@@ -30,7 +30,7 @@ $(addprefix run-e2e-,$(e2e_threaded)): run-e2e-%-threaded: $(B)/proactord
 	@tests/run $(RESULTS) e2e-$*-threaded env $(e2e_environment) E2E_OPTIONS="--threads 4" \
 		$(PYTHON) -B tests/e2e/test_$*.py $(B)
 
-$(addprefix run-e2e-,$(e2e_suites)): run-e2e-%: $(B)/proactord $(e2e_programs)
+$(addprefix run-e2e-,$(e2e_suites)): run-e2e-%: $(B)/proactord $(B)/proactl $(e2e_programs)
 	@tests/run $(RESULTS) e2e-$* env $(e2e_environment) $(PYTHON) -B tests/e2e/test_$*.py $(B)
 
 $(addprefix run-e2e-,$(e2e_scripts)): run-e2e-%: $(B)/proactord $(B)/proactl
