@@ -74,6 +74,10 @@ int memories_add(struct session *session, size_t size, uint32_t msgid)
 
 	if (memories->count == MEMORIES_MAX)
 		return -EDQUOT;
+	if (!memories->places)
+		memories->places = calloc(MEMORIES_MAX, sizeof(*memories->places));
+	if (!memories->places)
+		return -ENOMEM;
 	memory = calloc(1, sizeof(*memory));
 	if (!memory)
 		return -ENOMEM;
@@ -142,4 +146,6 @@ void memories_deinit(struct session *session)
 	list_for_each_entry_safe (memory, next, &session->memories.all, link)
 		memory_leave(memory);
 	assert(session->memories.count == 0);
+	free(session->memories.places);
+	session->memories.places = NULL;
 }

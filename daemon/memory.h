@@ -40,7 +40,7 @@ struct memories {
 	uint32_t making_count; /* of these that are being made */
 	struct memory *recent; /* found last; most programs have but one */
 	uint64_t taken;        /* the set of those that exist */
-	struct memory *places[MEMORIES_MAX];
+	struct memory **places; /* MEMORIES_MAX; NULL until there was one */
 };
 
 void memories_init(struct memories *memories);
