@@ -11,7 +11,12 @@
 #include "base/clock.h"
 
 /* What a server may send: more than a client may, since it describes itself and lists sessions. */
-enum { FRAME_ELEMENTS_MAX = 1 << 20, RECEIVE_SIZE = 256 * 1024, KEEP_SIZE = 1024 * 1024 };
+enum {
+	FRAME_ELEMENTS_MAX = 1 << 20,
+	RECEIVE_SIZE_MIN = 4096,
+	RECEIVE_SIZE_MAX = 256 * 1024,
+	KEEP_SIZE = 1024 * 1024
+};
 
 struct connection_fd {
 	uint64_t position; /* in the stream, of the frame that it rides on */
@@ -29,7 +34,7 @@ int connection_init(struct connection *connection, const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	*connection = (struct connection){.fd = TAKE_FD(fd)};
+	*connection = (struct connection){.fd = TAKE_FD(fd), .receive_size = RECEIVE_SIZE_MIN};
 	limits_init(&connection->limits);
 	connection->limits.value[LIMIT_FRAME_SIZE] = limit_table[LIMIT_FRAME_SIZE].maximum;
 	connection->limits.value[LIMIT_FRAME_ELEMENTS] = FRAME_ELEMENTS_MAX;
@@ -200,7 +205,8 @@ int connection_receive(struct connection *connection, bool blocks)
 	 * a frame is received in one piece where it can be: what the scan knows of its size is
 	 * asked for at once
 	 */
-	if (buffer_reserve(&connection->in, MAX((size_t)RECEIVE_SIZE, connection->scan.size)) < 0)
+	if (buffer_reserve(&connection->in, MAX(connection->receive_size, connection->scan.size)) <
+		0)
 		return connection_fail(connection, -ENOMEM);
 	room = (struct iovec){.iov_base = connection->in.data + connection->in.tail,
 		.iov_len = buffer_room(&connection->in)};
@@ -212,6 +218,10 @@ int connection_receive(struct connection *connection, bool blocks)
 	if (size == 0)
 		return connection_fail(connection, -ECONNRESET);
 	buffer_commit(&connection->in, (size_t)size);
+	/* a hello takes little, and more room is given to those who fill it */
+	if ((size_t)size == room.iov_len)
+		connection->receive_size =
+			MIN(2 * connection->receive_size, (size_t)RECEIVE_SIZE_MAX);
 	return 0;
 }
 

@@ -18,6 +18,7 @@ struct connection {
 	int fd;
 	int error; /* 0, or the negative errno that ended it */
 	struct buffer in;
+	size_t receive_size; /* room for what comes next */
 	struct buffer out;
 	struct buffer out_fds; /* struct connection_fd, in order */
 	uint64_t sent_size;    /* bytes sent since the beginning: places in the stream */

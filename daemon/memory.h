@@ -37,9 +37,9 @@ struct memories {
 	struct list all;
 	uint64_t last_id;
 	uint32_t count;
-	uint32_t making_count; /* of these that are being made */
-	struct memory *recent; /* found last; most programs have but one */
-	uint64_t taken;        /* the set of those that exist */
+	uint32_t making_count;  /* of these that are being made */
+	struct memory *recent;  /* found last; most programs have but one */
+	uint64_t taken;         /* the set of those that exist */
 	struct memory **places; /* MEMORIES_MAX; NULL until there was one */
 };
 
