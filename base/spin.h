@@ -37,16 +37,23 @@ void spin_init(struct spin *spin, uint64_t window_ns);
  */
 bool spin_pays(pid_t peer);
 
-/* Something was found, or somebody begins to wait: the window begins anew. */
-static inline void spin_found(struct spin *spin, uint64_t now_ns)
+/* Somebody begins to wait: the window begins. */
+static inline void spin_begin(struct spin *spin, uint64_t now_ns)
 {
 	spin->found_ns = now_ns;
 }
 
-/* Something was found that was spun for so long: as much may be wasted. */
-static inline void spin_paid(struct spin *spin, uint64_t spun_ns)
+/*
+ * Something was found: the window begins anew. Within the last one, as much as was spun for it (or
+ * would have been) may be wasted.
+ */
+static inline void spin_found(struct spin *spin, uint64_t now_ns)
 {
-	spin->saved_ns = MIN(spin->saved_ns + spun_ns, SPIN_SAVED_NS_MAX);
+	uint64_t spun_ns = now_ns - MIN(now_ns, spin->found_ns);
+
+	if (spun_ns < spin->window_ns)
+		spin->saved_ns = MIN(spin->saved_ns + spun_ns, SPIN_SAVED_NS_MAX);
+	spin->found_ns = now_ns;
 }
 
 /* Whether to look again. False: go to sleep, and begin anew after it. */

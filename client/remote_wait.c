@@ -109,17 +109,17 @@ static bool spin(struct remote *remote, uint64_t deadline_ns)
 {
 	bool by_ring = remote->ring.in_flight > 0,
 	     by_socket = remote->window.operation_count > remote->ring.in_flight;
-	uint64_t begin_ns, now_ns;
+	uint64_t now_ns;
 
 	if (remote->spin.window_ns == 0 || deadline_ns == 0 || (!by_ring && !by_socket) ||
 		remote->connection.error < 0)
 		return false;
-	begin_ns = now_ns = clock_now_ns();
-	spin_found(&remote->spin, now_ns);
+	now_ns = clock_now_ns();
+	spin_begin(&remote->spin, now_ns);
 	do {
 		if ((by_ring && looks_at_ring(&remote->ring)) ||
 			(by_socket && looks_at_socket(&remote->connection))) {
-			spin_paid(&remote->spin, now_ns - begin_ns);
+			spin_found(&remote->spin, now_ns);
 			return true;
 		}
 		now_ns = clock_now_ns();

@@ -25,7 +25,7 @@ static uint64_t spin_in_vain(struct spin *spin, uint64_t now_ns)
 {
 	uint64_t begin_ns = now_ns;
 
-	spin_found(spin, now_ns);
+	spin_begin(spin, now_ns);
 	do {
 		now_ns += LOOK_NS;
 		/* each assertion of libcheck's is a system call */
@@ -104,18 +104,19 @@ END_TEST
 START_TEST(what_was_found_pays_for_as_much_in_vain)
 {
 	struct spin spin = spin_at(WINDOW_NS, 0);
-	uint64_t now_ns = 0;
+	uint64_t begin_ns = NSEC_PER_SEC;
 
-	while (spin.saved_ns >= LOOK_NS)
-		now_ns = spin_in_vain(&spin, now_ns);
-	/* nothing to spin with, and no time passes */
-	spin.earned_ns = now_ns;
 	spin.saved_ns = 0;
-	ck_assert_uint_eq(spin_in_vain(&spin, now_ns), now_ns + LOOK_NS);
-	spin.earned_ns = now_ns + LOOK_NS;
-	spin_paid(&spin, 10 * LOOK_NS);
-	ck_assert_uint_ge(spin_in_vain(&spin, now_ns), now_ns + 10 * LOOK_NS);
-	spin_paid(&spin, NSEC_PER_SEC);
+	spin_begin(&spin, begin_ns);
+	spin_found(&spin, begin_ns + 10 * LOOK_NS);
+	ck_assert_uint_eq(spin.saved_ns, 10 * LOOK_NS);
+	/* nobody spun for that */
+	spin_found(&spin, begin_ns + 10 * LOOK_NS + WINDOW_NS);
+	ck_assert_uint_eq(spin.saved_ns, 10 * LOOK_NS);
+	spin_begin(&spin, begin_ns + 2 * WINDOW_NS + 5 * LOOK_NS);
+	ck_assert_uint_eq(spin.saved_ns, 10 * LOOK_NS);
+	spin.saved_ns = SPIN_SAVED_NS_MAX;
+	spin_found(&spin, spin.found_ns + LOOK_NS);
 	ck_assert_uint_eq(spin.saved_ns, SPIN_SAVED_NS_MAX);
 }
 END_TEST
