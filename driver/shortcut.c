@@ -5,13 +5,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 
-#include <linux/fiemap.h>
-#include <linux/fs.h>
 #include <linux/magic.h>
 
 #include "base/file_type.h"
@@ -46,19 +44,23 @@ static bool has_seals(int fd)
 	return fcntl(fd, F_GET_SEALS) >= 0;
 }
 
-/* Whether it is a file on a disk of this machine. (The kernel itself says that FUSE has none.) */
-static bool has_extents(int fd)
+/*
+ * Whether it is of a file system of this machine: where files can be left out of a backup, statx(2)
+ * says so. What stands for others' (FUSE, the network, a mount laid over those) does not.
+ */
+static bool is_local(int fd)
 {
-	struct fiemap map = {.fm_length = 1};
+	struct statx found;
 
-	return ioctl(fd, FS_IOC_FIEMAP, &map) == 0;
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &found) == 0 &&
+		found.stx_attributes_mask & STATX_ATTR_NODUMP;
 }
 
 static uint8_t ways_of_system(int fd)
 {
 	struct statfs system;
 
-	if (!has_seals(fd) && !has_extents(fd))
+	if (!has_seals(fd) && !is_local(fd))
 		return SHORTCUT_ASKS;
 	if (fstatfs(fd, &system) < 0)
 		return 0;

@@ -9,9 +9,11 @@
  *
  * What asks somebody (FUSE, the network) is the opposite: that may wait for ever, and yet the
  * kernel does some of it in place. So it is as if the caller had said PROACTOR_MAY_BLOCK. Nor may
- * such a file be asked what it is, by fstatfs(2) say. Local file systems are told by what they can
- * say: memory has seals, and disks have maps of their extents (FIEMAP). Of local ones without
- * (vfat), that costs a thread; the other way round nothing is known to be.
+ * such a file be asked what it is, by fstatfs(2) say. Nor is any file, before that is known, by
+ * what takes its lock (FIEMAP does, on ext4 and btrfs): who else has it may hold that for ever, in
+ * a write(2) of memory that is itself a file of FUSE. Local file systems are told by what is said
+ * without: memory has seals, and disks have the attribute of files that no backup wants. Of local
+ * ones without (vfat), that costs a thread; the other way round nothing is known to be.
  *
  * Such a call can be held up all the same: by a disk that is to be read first, or that takes no
  * more, or by a lock. Nothing says so before, but afterwards the thread has slept. To ask that each

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
@@ -14,7 +15,8 @@
 
 #include "tests/conformance/conformance.h"
 
-enum { HELD_MAX = 512, REQUEST_SIZE = 1 << 18, ANSWER_MAX = 1 << 17 };
+/* The server ends by itself, or a test that is held up for ever could not be killed. */
+enum { HELD_MAX = 512, REQUEST_SIZE = 1 << 18, ANSWER_MAX = 1 << 17, SERVER_SECONDS = 120 };
 
 /* ---- the server: a process without libcheck, which leaves when something is wrong ---- */
 
@@ -174,6 +176,7 @@ static _Noreturn void serve(struct server *server)
 	};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(SERVER_SECONDS);
 	for (;;) {
 		ssize_t size;
 
@@ -229,6 +232,7 @@ bool slow_file_begin(struct slow_file *ret_file, enum slow_file_kind kind)
 	close(server.fuse);
 	close(controls[1]);
 	ret_file->control = controls[0];
+	ret_file->writer = 0;
 	ret_file->fd = must(open("slow", O_RDWR | O_CLOEXEC));
 	/* the kernel is to know its size: it gave it none when it mounted it */
 	must(fstat(ret_file->fd, &stat));
@@ -260,5 +264,22 @@ void slow_file_end(struct slow_file *file)
 	close(file->control);
 	kill(file->server, SIGKILL);
 	waitpid(file->server, NULL, 0);
+	if (file->writer > 0)
+		waitpid(file->writer, NULL, 0);
 	must(umount2("slow", MNT_DETACH));
+}
+
+void slow_file_lock(struct slow_file *file, int fd)
+{
+	const void *memory =
+		mmap(NULL, SLOW_FILE_SIZE, PROT_READ, MAP_SHARED, file->fd, /* offset= */ 0);
+
+	ck_assert_ptr_ne(memory, MAP_FAILED);
+	file->writer = must(fork());
+	if (file->writer == 0) {
+		(void)!pwrite(fd, memory, 1, /* offset= */ 0);
+		_exit(EXIT_SUCCESS);
+	}
+	must(munmap((void *)(uintptr_t)memory, SLOW_FILE_SIZE));
+	slow_file_await(file, 1);
 }

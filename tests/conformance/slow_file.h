@@ -15,6 +15,7 @@ struct slow_file {
 	int fd; /* for reading and writing, it is the caller's */
 	int control;
 	pid_t server;
+	pid_t writer; /* see slow_file_lock(); 0: none */
 };
 
 enum { SLOW_FILE_SIZE = 1 << 20 };
@@ -40,3 +41,9 @@ void slow_file_release(struct slow_file *file);
 
 /* What waits fails, as does all that comes. */
 void slow_file_end(struct slow_file *file);
+
+/*
+ * Another process writes to @fd, from memory that is this file, one by way of the page cache: so it
+ * holds the lock of @fd's file until it is answered. It has ended when the file has.
+ */
+void slow_file_lock(struct slow_file *file, int fd);

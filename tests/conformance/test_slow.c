@@ -178,8 +178,34 @@ START_TEST(slow_file_gives_what_is_in_it)
 }
 END_TEST
 
+/*
+ * Who else has a file may hold its lock for as long as he likes. What it is is found out without.
+ */
+START_TEST(attach_of_a_locked_file_holds_up_nothing)
+{
+	struct proactor *proactor = start();
+	int64_t other = pattern_file(proactor, "other", PAGE), file;
+	struct slow_file slow;
+	int fd;
+
+	if (slow_file_begin(&slow, SLOW_FILE_CACHED)) {
+		fd = must(open("locked", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+		slow_file_lock(&slow, fd);
+		file = attach(proactor, fd);
+		use_other_file(proactor, other, /* writes= */ false);
+		slow_file_release(&slow);
+		close_file(proactor, file);
+		close(slow.fd);
+		slow_file_end(&slow);
+	}
+	close_file(proactor, other);
+	stop(proactor);
+}
+END_TEST
+
 void add_slow(Suite *suite)
 {
+	suite_add(suite, attach_of_a_locked_file_holds_up_nothing);
 	suite_add(suite, slow_file_gives_what_is_in_it);
 	suite_add(suite, slow_read_holds_up_no_other_file);
 	suite_add(suite, slow_read_into_the_page_cache_holds_up_no_other_file);
