@@ -71,6 +71,7 @@ static struct proactor_options proactor_settings(const struct options *options,
 		.driver = options->driver,
 		.capacity = RING_CAPACITY,
 		.completion_capacity = RING_COMPLETIONS,
+		.flags = PROACTOR_SHARED_FILES,
 		.threads = threads,
 	};
 }

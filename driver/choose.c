@@ -34,7 +34,8 @@ static int options_from_environment(struct proactor_options *options)
 
 static bool options_fit(const struct proactor_options *options)
 {
-	const uint32_t known = PROACTOR_SQPOLL | PROACTOR_SQPOLL_CPU | PROACTOR_EVENTFD;
+	const uint32_t known =
+		PROACTOR_SQPOLL | PROACTOR_SQPOLL_CPU | PROACTOR_EVENTFD | PROACTOR_SHARED_FILES;
 	bool sqpoll = options->flags & PROACTOR_SQPOLL;
 
 	if (options->driver > PROACTOR_DRIVER_EPOLL || options->flags & ~known ||

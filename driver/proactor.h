@@ -402,13 +402,18 @@ enum proactor_taskrun {
 	PROACTOR_TASKRUN_IMMEDIATE,   /* by interrupting it */
 };
 
-/* In the flags of the options. Other drivers than io_uring take no notice. */
+/* In the flags of the options. But for the last, other drivers than io_uring take no notice. */
 enum {
 	/* a thread of the kernel takes submissions, after @sqpoll_idle_ms without any it sleeps */
 	PROACTOR_SQPOLL = 1,
 	PROACTOR_SQPOLL_CPU = 2, /* … and runs on processor @sqpoll_cpu */
 	/* @eventfd is written at each completion (IORING_REGISTER_EVENTFD) */
 	PROACTOR_EVENTFD = 4,
+	/*
+	 * files are others' as well, who may hold their locks for as long as they like: what takes
+	 * one (a write) is not done by the caller's thread, even where that is most often faster
+	 */
+	PROACTOR_SHARED_FILES = 8,
 };
 
 /*

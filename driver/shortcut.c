@@ -148,6 +148,8 @@ int shortcuts_set(struct shortcuts *shortcuts, int64_t file, uint8_t ways)
 		return 0;
 	if (file >= shortcuts->file_count && grow(shortcuts, file) < 0)
 		return -ENOMEM;
+	if (shortcuts->no_writes)
+		ways &= (uint8_t)~SHORTCUT_WRITES;
 	count_file(shortcuts, shortcuts->files[file].ways, ways);
 	shortcuts->files[file] = (struct shortcut_file){.ways = ways};
 	return 0;

@@ -30,6 +30,9 @@
  *
  * A tick is 1 to 4 ms. What is missed is of that size, or rare.
  *
+ * All that is for calls that end. A write takes the file's lock, which others can hold for ever (as
+ * above): in a service for strangers (PROACTOR_SHARED_FILES) there are none. A read takes none.
+ *
  * The front makes the call before it takes a slot: there is nothing to give back, and as long as no
  * file has shortcuts it does not look. Drivers say what becomes of files: those attached are looked
  * at then, those opened when they are first read or written.
@@ -68,6 +71,7 @@ struct shortcut_file {
 struct shortcuts {
 	uint64_t ops;                /* bit 1 << opcode: there are files to be looked at */
 	uint64_t *plain_ops;         /* the front's: without these */
+	bool no_writes;              /* PROACTOR_SHARED_FILES */
 	struct shortcut_file *files; /* by number; the others have no ways */
 	uint32_t file_count;
 	uint32_t class_counts[3]; /* of files where reads are to be looked at, writes, polls */

@@ -63,7 +63,7 @@ START_TEST(every_option_that_makes_no_sense_is_refused)
 	options = options_for_engine();
 	options.driver = PROACTOR_DRIVER_EPOLL + 1;
 	refuse_options(options, -EINVAL);
-	for (uint32_t bit = PROACTOR_EVENTFD << 1; bit != 0; bit <<= 1) {
+	for (uint32_t bit = PROACTOR_SHARED_FILES << 1; bit != 0; bit <<= 1) {
 		options = options_for_engine();
 		options.flags = bit;
 		refuse_options(options, -EINVAL);

@@ -1,5 +1,6 @@
 /* A slow file holds up nothing but what is done with it: neither push nor poll, nor other files. */
 #include <poll.h>
+#include <sys/mman.h>
 
 #include "tests/conformance/conformance.h"
 #include "tests/conformance/slow_file.h"
@@ -203,8 +204,47 @@ START_TEST(attach_of_a_locked_file_holds_up_nothing)
 }
 END_TEST
 
+/*
+ * Where several share the proactor, nor does a write, which has to wait for that lock. @fd is
+ * closed.
+ */
+static void write_to_locked(int fd)
+{
+	struct proactor *proactor = start();
+	int64_t other = pattern_file(proactor, "other", PAGE),
+		file = attach(proactor, must(fcntl(fd, F_DUPFD_CLOEXEC, 0)));
+	struct slow_file slow;
+	uint64_t key;
+
+	if (slow_file_begin(&slow, SLOW_FILE_CACHED)) {
+		slow_file_lock(&slow, fd);
+		key = launch(proactor, op_write(file, "x", 1, 0));
+		expect_quiet(proactor);
+		use_other_file(proactor, other, /* writes= */ false);
+		ck_assert(!has_ended(proactor, key));
+		slow_file_release(&slow);
+		assert_result(await(proactor, key), 1);
+		close(slow.fd);
+		slow_file_end(&slow);
+	}
+	close(fd);
+	close_file(proactor, file);
+	close_file(proactor, other);
+	stop(proactor);
+}
+
+START_TEST(write_to_a_locked_file_holds_up_no_other_client)
+{
+	if (engine->in_process)
+		return;
+	write_to_locked(must(memfd_create("locked", MFD_CLOEXEC)));
+	write_to_locked(must(open("locked", O_RDWR | O_CREAT | O_CLOEXEC, 0600)));
+}
+END_TEST
+
 void add_slow(Suite *suite)
 {
+	suite_add(suite, write_to_a_locked_file_holds_up_no_other_client);
 	suite_add(suite, attach_of_a_locked_file_holds_up_nothing);
 	suite_add(suite, slow_file_gives_what_is_in_it);
 	suite_add(suite, slow_read_holds_up_no_other_file);
