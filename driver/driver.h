@@ -128,6 +128,7 @@ struct proactor {
 	/* bit 1 << opcode: a push without flags can be handed to the driver unseen */
 	uint64_t plain_ops;
 	struct shortcuts shortcuts;
+	bool shares_files;    /* PROACTOR_SHARED_FILES */
 	struct list memories; /* of struct memory */
 	struct list buffers;  /* of struct proactor_buffers */
 	/* proactor_fd() was called: between two polls somebody else waits for us */

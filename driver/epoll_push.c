@@ -89,14 +89,16 @@ static void position_is_free(struct proactor *proactor, uint64_t data)
 
 /*
  * The file's own position is locked while a call uses it (f_pos_lock), however long that takes: so
- * it is not tried while a thread may be in one, which would not be in order either.
+ * it is not tried while a thread may be in one, which would not be in order either; nor where a
+ * stranger may.
  */
 static int push_disk(const struct push *push)
 {
 	const struct proactor_op *op = push->op;
 	int fd = syscall_fd(op->read.file), result;
 	struct epoll_file *file = epoll_file_find(push->epoll, fd);
-	bool has_to_wait = uses_position(op) && file->position_user_count > 0;
+	bool has_to_wait = uses_position(op) &&
+		(push->epoll->base.shares_files || file->position_user_count > 0);
 	int64_t r = SYSCALL_BLOCKS;
 
 	if (!(op->flags & PROACTOR_MAY_BLOCK) && !has_to_wait)

@@ -411,7 +411,8 @@ enum {
 	PROACTOR_EVENTFD = 4,
 	/*
 	 * files are others' as well, who may hold their locks for as long as they like: what takes
-	 * one (a write) is not done by the caller's thread, even where that is most often faster
+	 * one (a write, what uses a position that is shared) is not done by the caller's thread,
+	 * even where that is most often faster
 	 */
 	PROACTOR_SHARED_FILES = 8,
 };

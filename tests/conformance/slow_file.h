@@ -44,6 +44,7 @@ void slow_file_end(struct slow_file *file);
 
 /*
  * Another process writes to @fd, from memory that is this file, one by way of the page cache: so it
- * holds the lock of @fd's file until it is answered. It has ended when the file has.
+ * holds the lock of @fd's file, and that of its position, until it is answered. It has ended when
+ * the file has.
  */
 void slow_file_lock(struct slow_file *file, int fd);

@@ -205,25 +205,27 @@ START_TEST(attach_of_a_locked_file_holds_up_nothing)
 END_TEST
 
 /*
- * Where several share the proactor, nor does a write, which has to wait for that lock. @fd is
- * closed.
+ * Where several share the proactor, nor does a write, which has to wait for that lock, nor what
+ * uses the position, which may. @fd is closed.
  */
-static void write_to_locked(int fd)
+static void use_locked(int fd)
 {
 	struct proactor *proactor = start();
 	int64_t other = pattern_file(proactor, "other", PAGE),
 		file = attach(proactor, must(fcntl(fd, F_DUPFD_CLOEXEC, 0)));
 	struct slow_file slow;
-	uint64_t key;
+	uint64_t key, reading;
+	char byte;
 
 	if (slow_file_begin(&slow, SLOW_FILE_CACHED)) {
 		slow_file_lock(&slow, fd);
 		key = launch(proactor, op_write(file, "x", 1, 0));
-		expect_quiet(proactor);
+		reading = launch(proactor, op_read(file, &byte, 1, PROACTOR_CURRENT));
 		use_other_file(proactor, other, /* writes= */ false);
 		ck_assert(!has_ended(proactor, key));
 		slow_file_release(&slow);
 		assert_result(await(proactor, key), 1);
+		ck_assert_int_ge(await(proactor, reading), 0);
 		close(slow.fd);
 		slow_file_end(&slow);
 	}
@@ -233,18 +235,18 @@ static void write_to_locked(int fd)
 	stop(proactor);
 }
 
-START_TEST(write_to_a_locked_file_holds_up_no_other_client)
+START_TEST(locked_file_holds_up_no_other_client)
 {
 	if (engine->in_process)
 		return;
-	write_to_locked(must(memfd_create("locked", MFD_CLOEXEC)));
-	write_to_locked(must(open("locked", O_RDWR | O_CREAT | O_CLOEXEC, 0600)));
+	use_locked(must(memfd_create("locked", MFD_CLOEXEC)));
+	use_locked(must(open("locked", O_RDWR | O_CREAT | O_CLOEXEC, 0600)));
 }
 END_TEST
 
 void add_slow(Suite *suite)
 {
-	suite_add(suite, write_to_a_locked_file_holds_up_no_other_client);
+	suite_add(suite, locked_file_holds_up_no_other_client);
 	suite_add(suite, attach_of_a_locked_file_holds_up_nothing);
 	suite_add(suite, slow_file_gives_what_is_in_it);
 	suite_add(suite, slow_read_holds_up_no_other_file);
