@@ -12,8 +12,9 @@
  * such a file be asked what it is, by fstatfs(2) say. Nor is any file, before that is known, by
  * what takes its lock (FIEMAP does, on ext4 and btrfs): who else has it may hold that for ever, in
  * a write(2) of memory that is itself a file of FUSE. Local file systems are told by what is said
- * without: memory has seals, and disks have the attribute of files that no backup wants. Of local
- * ones without (vfat), that costs a thread; the other way round nothing is known to be.
+ * without: memory has seals, and disks have the attribute of files that no backup wants
+ * (tests/kernel/attributes_tell_what_is_local.c). Of local ones without (vfat), that costs a
+ * thread; the other way round nothing is known to be.
  *
  * Such a call can be held up all the same: by a disk that is to be read first, or that takes no
  * more, or by a lock. Nothing says so before, but afterwards the thread has slept. To ask that each
