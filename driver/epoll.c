@@ -73,12 +73,17 @@ static int epoll_driver_fd(struct proactor *proactor, int *ret_fd)
 
 static int epoll_attach(struct proactor *proactor, int fd, int64_t *ret_file)
 {
+	int r;
+
 	if (fcntl(fd, F_GETFD) < 0)
 		return -errno;
 	/* attached before and closed past us, it is another file now */
 	epoll_file_end(epoll_of(proactor), fd);
+	r = shortcuts_attach(&proactor->shortcuts, fd);
+	if (r < 0)
+		return r;
 	*ret_file = fd;
-	return shortcuts_attach(&proactor->shortcuts, fd);
+	return 0;
 }
 
 static int epoll_detach(struct proactor *proactor, int64_t file, int *ret_fd)
