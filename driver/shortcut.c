@@ -19,7 +19,7 @@
 
 #define WARY_NS NSEC_PER_SEC
 #define NO_TURN UINT64_MAX
-/* another processor's count may be behind: no such time is believed */
+/* longer is not believed: another processor's count was behind */
 #define TOOK_NS_MAX (10 * NSEC_PER_SEC)
 #define FILES_MIN   UINT32_C(64)
 enum { HELD_FILE_TIMES = 100, HELD_ALL_TIMES = 9 };
@@ -195,7 +195,8 @@ bool shortcut_may_try(struct shortcuts *shortcuts, const struct shortcut_file *f
 static void hold(struct shortcuts *shortcuts, struct shortcut_file *file, uint64_t now_ns,
 	uint64_t took_ns)
 {
-	took_ns = MIN(took_ns, TOOK_NS_MAX);
+	if (took_ns > TOOK_NS_MAX)
+		took_ns = CLOCK_BEAT_NS;
 	shortcuts->held_until_ns = now_ns + HELD_ALL_TIMES * took_ns;
 	file->held_until_ns = now_ns + HELD_FILE_TIMES * took_ns;
 	shortcuts->file_held_until_ns = MAX(shortcuts->file_held_until_ns, file->held_until_ns);
