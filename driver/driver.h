@@ -109,31 +109,32 @@ struct driver {
 	void (*free)(struct proactor *proactor);
 };
 
+/* What each operation touches comes first, in as few cache lines as it fits. */
 struct proactor {
 	const struct driver *driver;
 	struct slots slots;
 	/* queue of slots that driver_end() was given and no entry names yet */
 	uint32_t ended_first;
 	uint32_t ended_last;
-	struct proactor_handle *handle;   /* NULL until somebody asks */
-	struct extras *extras;            /* NULL until an operation has one */
-	struct mailbox *mailbox;          /* NULL until something went to the threads */
-	struct proactor_threads *threads; /* NULL until then, or given */
-	struct slot *chain;        /* the last operation pushed, where it was flagged CHAIN */
-	bool stopping;             /* being freed: nothing is started any more */
-	uint32_t thread_count_max; /* of a pool of its own */
-	uint32_t thread_idle_ms;
-	/* polls since the driver's wait() that found entries without it */
-	uint32_t unwaited_count;
+	struct slot *chain; /* the last operation pushed, where it was flagged CHAIN */
 	/* bit 1 << opcode: a push without flags can be handed to the driver unseen */
 	uint64_t plain_ops;
-	struct shortcuts shortcuts;
-	bool shares_files;    /* PROACTOR_SHARED_FILES */
-	struct list memories; /* of struct memory */
-	struct list buffers;  /* of struct proactor_buffers */
+	struct extras *extras;          /* NULL until an operation has one */
+	struct proactor_handle *handle; /* NULL until somebody asks */
+	struct mailbox *mailbox;        /* NULL until something went to the threads */
+	/* polls since the driver's wait() that found entries without it */
+	uint32_t unwaited_count;
 	/* proactor_fd() was called: between two polls somebody else waits for us */
 	bool external_loop;
+	bool stopping; /* being freed: nothing is started any more */
 	struct proactor_stats stats;
+	struct shortcuts shortcuts;
+	bool shares_files;                /* PROACTOR_SHARED_FILES */
+	struct proactor_threads *threads; /* NULL until they are needed, or given */
+	uint32_t thread_count_max;        /* of a pool of its own */
+	uint32_t thread_idle_ms;
+	struct list memories; /* of struct memory */
+	struct list buffers;  /* of struct proactor_buffers */
 	char name[DRIVER_NAME_SIZE];
 	char reason[DRIVER_REASON_SIZE];
 };

@@ -336,13 +336,14 @@ static const struct driver uring_driver = {
 
 int uring_new(struct proactor **ret_proactor, const struct proactor_options *options, char *reason)
 {
-	struct uring *uring = calloc(1, sizeof(*uring));
+	struct uring *uring = aligned_alloc(_Alignof(struct uring), sizeof(*uring));
 	int r;
 
 	if (!uring) {
 		snprintf(reason, DRIVER_REASON_SIZE, "io_uring: no memory");
 		return -ENOMEM;
 	}
+	memset(uring, 0, sizeof(*uring));
 	driver_init(&uring->base, &uring_driver, options);
 	slab_init(&uring->shorts, STASH_SHORT_SIZE);
 	slab_init(&uring->paths, PATH_MAX);

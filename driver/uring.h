@@ -131,7 +131,7 @@ struct uring {
 
 	struct slab shorts; /* copies of addresses, message headers and short paths */
 	struct slab paths;
-};
+} __attribute__((aligned(64))); /* as cache lines are: see struct proactor */
 
 /* What slot->stash is. */
 enum uring_stash {
