@@ -107,6 +107,8 @@ int session_new(struct shard *shard, int fd)
 		(unsigned)session->uid);
 	check_room(session, user_count);
 	inbox_resume(session);
+	/* who connects says hello next */
+	session_spins(session);
 	session_progress(TAKE_PTR(session));
 	return 0;
 }

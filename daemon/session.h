@@ -118,7 +118,7 @@ bool session_has_memory(const struct session *session);
 /* Whether one more operation may be in flight. */
 bool session_has_operations(const struct session *session);
 
-/* It has asked for something: more may come soon. */
+/* It has come, or asked for something: more may come soon. */
 static inline void session_spins(struct session *session)
 {
 	if (session->spins)
