@@ -101,6 +101,14 @@ static bool looks_at_socket(struct connection *connection)
 	return buffer_size(&connection->in) > size || connection->error < 0;
 }
 
+/* Something may come soon, and nothing is to be done before. */
+static bool may_spin(const struct remote *remote, uint64_t deadline_ns)
+{
+	return remote->spin.window_ns > 0 && deadline_ns > 0 &&
+		remote->window.operation_count > 0 && remote->connection.error == 0 &&
+		!connection_has_output(&remote->connection);
+}
+
 /*
  * Looks where something is to come from, until it has, somebody wakes the proactor, or it does not
  * pay any more. True: something has come.
@@ -109,12 +117,8 @@ static bool spin(struct remote *remote, uint64_t deadline_ns)
 {
 	bool by_ring = remote->ring.in_flight > 0,
 	     by_socket = remote->window.operation_count > remote->ring.in_flight;
-	uint64_t now_ns;
+	uint64_t now_ns = clock_now_ns();
 
-	if (remote->spin.window_ns == 0 || deadline_ns == 0 || (!by_ring && !by_socket) ||
-		remote->connection.error < 0)
-		return false;
-	now_ns = clock_now_ns();
 	spin_begin(&remote->spin, now_ns);
 	do {
 		if ((by_ring && looks_at_ring(&remote->ring)) ||
@@ -140,6 +144,8 @@ static bool has_looked(struct remote *remote)
 int remote_wait(struct proactor *proactor, uint64_t deadline_ns)
 {
 	struct remote *remote = container_of(proactor, struct remote, base);
+	bool spins;
+	int r;
 
 	(void)connection_send(&remote->connection);
 	/* a look at the socket may have brought some after the last were taken */
@@ -150,12 +156,17 @@ int remote_wait(struct proactor *proactor, uint64_t deadline_ns)
 		if (queue_has(&remote->ring.responses) || (deadline_ns == 0 && has_looked(remote)))
 			return 0;
 	}
-	if (!connection_has_output(&remote->connection) && spin(remote, deadline_ns)) {
+	spins = may_spin(remote, deadline_ns);
+	if (spins && spin(remote, deadline_ns)) {
 		remote_receive(remote);
 		return 0;
 	}
 	proactor->stats.enters++;
-	return wait_for_messages(remote, deadline_ns);
+	r = wait_for_messages(remote, deadline_ns);
+	/* had it been looked for a little longer: else who has nothing to spin with never has */
+	if (spins)
+		spin_found(&remote->spin, clock_now_ns());
+	return r;
 }
 
 int remote_flush(struct proactor *proactor)
