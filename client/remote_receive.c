@@ -250,6 +250,7 @@ static void look_at_socket(struct remote *remote)
 		return;
 	if (remote->connection.error == 0)
 		(void)connection_receive(&remote->connection, false);
+	(void)connection_send(&remote->connection);
 	remote_receive(remote);
 }
 
@@ -272,6 +273,9 @@ static unsigned reap_ring(struct remote *remote, struct proactor_entry *entries,
 	if (found) {
 		queue_release(responses);
 		remote_send_held(remote);
+		/* who always finds something never waits, where the daemon is told else */
+		if (remote_ring_is_untold(&remote->ring))
+			remote_ring_flush(&remote->ring);
 	}
 	if (++remote->ring.looks >= REMOTE_RING_LOOKS_MAX)
 		look_at_socket(remote);

@@ -153,6 +153,7 @@ void remote_ring_flush(struct remote_ring *ring)
 		queue_await_room(&ring->requests);
 		put_backlog(ring);
 	}
+	ring->flushed = ring->requests.position;
 	wakes = queue_must_wake(&ring->requests);
 	/* both are asked: each answer is given once */
 	wakes = queue_was_full(&ring->responses) || wakes;

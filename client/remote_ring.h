@@ -33,6 +33,7 @@ struct remote_ring {
 	struct queue requests;
 	struct queue responses;
 	struct buffer backlog; /* struct queue_slot each */
+	uint32_t flushed;      /* the position in the requests up to which the daemon was told */
 	uint64_t in_flight;    /* operations that went this way */
 	bool sleeps;           /* begun, and not ended */
 	unsigned looks;        /* at the ring since the last at the socket */
@@ -52,6 +53,12 @@ int remote_check_shared(int fd, size_t size);
 
 /* Idempotent, also on a zeroed one. */
 void remote_ring_close(struct remote_ring *ring);
+
+/* Whether the daemon, should it sleep, knows nothing of some that were put. */
+static inline bool remote_ring_is_untold(const struct remote_ring *ring)
+{
+	return ring->requests.position != ring->flushed || buffer_size(&ring->backlog) > 0;
+}
 
 static inline bool remote_ring_is_open(const struct remote_ring *ring)
 {

@@ -406,6 +406,44 @@ START_TEST(multishot_can_run_out_of_time)
 }
 END_TEST
 
+/* Who always finds an entry when he polls never waits: what he pushes is done all the same. */
+START_TEST(shots_that_keep_coming_hold_up_nothing)
+{
+	struct proactor *proactor = start();
+	struct proactor_address address;
+	int64_t listening = listener(proactor, AF_INET, &address), files[64];
+	uint64_t key = launch(proactor, multishot(op_accept(listening, NULL))), other = 0;
+	struct proactor_completion completion;
+	struct proactor_entry entry = {0};
+	size_t shots = 0;
+
+	expect_quiet(proactor);
+	while (other == 0 || entry.key != other) {
+		close(connect_to(&address));
+		/* it has come, and whoever serves it sleeps again */
+		usleep(3000);
+		if (shots == 2)
+			other = launch(proactor, op_timeout(1));
+		completion = next(proactor, &entry);
+		if (entry.key != key)
+			continue;
+		ck_assert_uint_lt(shots, ARRAY_SIZE(files));
+		files[shots++] = must(completion.result);
+	}
+	must(proactor_cancel(proactor, key));
+	while (entry.key != key || entry.flags & PROACTOR_MORE) {
+		completion = next(proactor, &entry);
+		ck_assert_uint_lt(shots, ARRAY_SIZE(files));
+		if (completion.result >= 0)
+			files[shots++] = completion.result;
+	}
+	while (shots > 0)
+		close_file(proactor, files[--shots]);
+	close_file(proactor, listening);
+	stop(proactor);
+}
+END_TEST
+
 START_TEST(flag_that_does_not_fit_is_refused)
 {
 	struct proactor *proactor = start();
@@ -467,6 +505,7 @@ void add_multishot(Suite *suite)
 	suite_add(suite, polls_of_one_file_all_hear);
 	suite_add(suite, shots_are_popped_and_the_operation_lives);
 	suite_add(suite, multishot_can_run_out_of_time);
+	suite_add(suite, shots_that_keep_coming_hold_up_nothing);
 	suite_add(suite, flag_that_does_not_fit_is_refused);
 	if (!engine->in_process)
 		return;
