@@ -4,9 +4,8 @@
  *
  * Requests that fit a slot go by the ring, the others by the socket; a response may come by either,
  * in no order between them, but that of a multishot operation comes by the ring, as its shots do.
- * The msgid says which way a request went (REMOTE_RING_MSGID): so a
- * cancellation, which goes the same way, can never overtake the operation it is for, nor meet a
- * later one.
+ * The msgid says which way a request went (REMOTE_RING_MSGID): so a cancellation, which goes the
+ * same way, can never overtake the operation it is for, nor meet a later one.
  *
  * Requests for which there is no room wait in a backlog, in order. Nobody is woken before the
  * caller polls.

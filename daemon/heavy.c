@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/pieces.h"
 #include "daemon/operation.h"
 #include "daemon/session.h"
 
@@ -20,13 +21,7 @@ static bool is_transfer(const struct proactor_op *op)
 
 static uint64_t size_of(const struct proactor_op *op)
 {
-	uint64_t size = 0;
-
-	if (!is_vector(op))
-		return op->read.size;
-	for (size_t i = 0; i < op->readv.count; i++)
-		size += op->readv.pieces[i].iov_len;
-	return size;
+	return is_vector(op) ? pieces_size(op->readv.pieces, op->readv.count) : op->read.size;
 }
 
 /*
@@ -107,20 +102,6 @@ bool heavy_cancel(struct operation *operation)
 
 /* ---- going on ---- */
 
-/* The array is the operation's own (see params.c), as is the right to write to it. */
-static void advance_pieces(struct proactor_op *op, uint64_t size)
-{
-	struct iovec *piece = (struct iovec *)op->readv.pieces;
-
-	for (; op->readv.count > 0 && piece->iov_len <= size; piece++, op->readv.count--)
-		size -= piece->iov_len;
-	if (op->readv.count > 0) {
-		piece->iov_base = (uint8_t *)piece->iov_base + size;
-		piece->iov_len -= size;
-	}
-	op->readv.pieces = piece;
-}
-
 bool heavy_goes_on(struct operation *operation, int64_t result, int64_t *ret_result)
 {
 	struct proactor_op *op = &operation->op;
@@ -132,7 +113,8 @@ bool heavy_goes_on(struct operation *operation, int64_t result, int64_t *ret_res
 	if (is_whole && operation->left > 0 && !operation->cancelled &&
 		operation->session->state != SESSION_CLOSING) {
 		if (is_vector(op))
-			advance_pieces(op, moved);
+			/* the array is the operation's own, see params.c */
+			pieces_advance(&op->readv.pieces, &op->readv.count, moved);
 		else
 			op->read.data = (uint8_t *)op->read.data + moved;
 		op->read.offset += (int64_t)moved;

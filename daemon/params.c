@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/pieces.h"
+
 static void *field_of(struct proactor_op *op, const struct op_param *param)
 {
 	return (uint8_t *)op + param->offset;
@@ -76,17 +78,7 @@ const char *params_path(const struct operation *operation, unsigned index)
 
 /* ---- memory ---- */
 
-static size_t pieces_size(const struct iovec *pieces, size_t count)
-{
-	size_t size = 0;
-
-	/* the codec has looked that it does not overflow */
-	for (size_t i = 0; i < count; i++)
-		size += pieces[i].iov_len;
-	return size;
-}
-
-/* What the parameter takes of a chunk. */
+/* What the parameter takes of a chunk: the codec has looked that no sum overflows. */
 static size_t param_size(const struct op_param *param, const void *field)
 {
 	const struct msghdr *message;

@@ -129,7 +129,6 @@ struct proactor {
 	bool stopping; /* being freed: nothing is started any more */
 	struct proactor_stats stats;
 	struct shortcuts shortcuts;
-	bool shares_files;                /* PROACTOR_SHARED_FILES */
 	struct proactor_threads *threads; /* NULL until they are needed, or given */
 	uint32_t thread_count_max;        /* of a pool of its own */
 	uint32_t thread_idle_ms;

@@ -98,7 +98,7 @@ static int push_disk(const struct push *push)
 	int fd = syscall_fd(op->read.file), result;
 	struct epoll_file *file = epoll_file_find(push->epoll, fd);
 	bool has_to_wait = uses_position(op) &&
-		(push->epoll->base.shares_files || file->position_user_count > 0);
+		(push->epoll->base.shortcuts.shares_files || file->position_user_count > 0);
 	int64_t r = SYSCALL_BLOCKS;
 
 	if (!(op->flags & PROACTOR_MAY_BLOCK) && !has_to_wait)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/pieces.h"
 #include "driver/buffers.h"
 
 #define EXPIRE_RETRY_NS NSEC_PER_MSEC
@@ -201,15 +202,6 @@ int extra_push(struct proactor *proactor, const struct proactor_op *op, uint64_t
 
 /* ---- the next in the chain ---- */
 
-static uint64_t size_of_pieces(const struct iovec *pieces, size_t count)
-{
-	uint64_t size = 0;
-
-	for (size_t i = 0; i < count; i++)
-		size += pieces[i].iov_len;
-	return size;
-}
-
 /* What a transfer was asked for; 0: any result is a success. */
 static uint64_t wanted_size(const struct proactor_op *op)
 {
@@ -222,10 +214,9 @@ static uint64_t wanted_size(const struct proactor_op *op)
 	case PROACTOR_READV:
 	case PROACTOR_WRITEV:
 		/* both members are alike, see the assertions in op.c */
-		return size_of_pieces(op->readv.pieces, op->readv.count);
+		return pieces_size(op->readv.pieces, op->readv.count);
 	case PROACTOR_SENDMSG:
-		return size_of_pieces(op->sendmsg.message->msg_iov,
-			op->sendmsg.message->msg_iovlen);
+		return pieces_size(op->sendmsg.message->msg_iov, op->sendmsg.message->msg_iovlen);
 	default: return 0;
 	}
 }

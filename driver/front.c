@@ -37,8 +37,7 @@ void driver_init(struct proactor *proactor, const struct driver *driver,
 		proactor->plain_ops &= ~(UINT64_C(1) << PROACTOR_TIMEOUT);
 	slots_init(&proactor->slots);
 	shortcuts_init(&proactor->shortcuts, &proactor->plain_ops);
-	proactor->shares_files = options->flags & PROACTOR_SHARED_FILES;
-	proactor->shortcuts.no_writes = proactor->shares_files;
+	proactor->shortcuts.shares_files = options->flags & PROACTOR_SHARED_FILES;
 }
 
 const char *proactor_driver_name(const struct proactor *proactor)

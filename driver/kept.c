@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/pieces.h"
+
 int kept_init(struct kept *kept, const struct proactor_op *op, struct slab *rooms)
 {
 	size_t size = op_copy_size(op);
@@ -24,15 +26,6 @@ void kept_deinit(struct kept *kept, struct slab *rooms)
 		slab_give(rooms, kept->room);
 	kept->room = NULL;
 	kept->is_outsize = false;
-}
-
-static uint64_t pieces_size(const struct iovec *pieces, size_t count)
-{
-	uint64_t size = 0;
-
-	for (size_t i = 0; i < count; i++)
-		size += pieces[i].iov_len;
-	return size;
 }
 
 uint64_t kept_size(const struct proactor_op *op)
@@ -77,21 +70,6 @@ static void advance_offset(struct proactor_op *op, uint64_t size)
 		op->read.offset += (int64_t)size;
 }
 
-/* The array is ours, as is the right to write to it. */
-static void advance_pieces(struct kept *kept, uint64_t size)
-{
-	struct proactor_op *op = &kept->op;
-	struct iovec *piece = (struct iovec *)op->readv.pieces;
-
-	for (; op->readv.count > 0 && piece->iov_len <= size; piece++, op->readv.count--)
-		size -= piece->iov_len;
-	if (op->readv.count > 0) {
-		piece->iov_base = (uint8_t *)piece->iov_base + size;
-		piece->iov_len -= size;
-	}
-	op->readv.pieces = piece;
-}
-
 void kept_advance(struct kept *kept, uint64_t size)
 {
 	struct proactor_op *op = &kept->op;
@@ -99,7 +77,8 @@ void kept_advance(struct kept *kept, uint64_t size)
 	assert(size <= kept_size(op));
 	advance_offset(op, size);
 	if (op->opcode == PROACTOR_READV || op->opcode == PROACTOR_WRITEV) {
-		advance_pieces(kept, size);
+		/* the array is ours */
+		pieces_advance(&op->readv.pieces, &op->readv.count, size);
 		return;
 	}
 	op->read.data = (uint8_t *)op->read.data + size;

@@ -111,6 +111,9 @@ static const struct {
 	{BIT(POLL), BIT(POLL), SHORTCUT_UNKNOWN | SHORTCUT_ASKS},
 };
 
+_Static_assert(ARRAY_SIZE(classes) == ARRAY_SIZE(((struct shortcuts *)0)->class_counts),
+	"a count for each");
+
 static void count_file(struct shortcuts *shortcuts, uint8_t before, uint8_t after)
 {
 	shortcuts->ops = 0;
@@ -148,7 +151,7 @@ int shortcuts_set(struct shortcuts *shortcuts, int64_t file, uint8_t ways)
 		return 0;
 	if (file >= shortcuts->file_count && grow(shortcuts, file) < 0)
 		return -ENOMEM;
-	if (shortcuts->no_writes)
+	if (shortcuts->shares_files)
 		ways &= (uint8_t)~SHORTCUT_WRITES;
 	count_file(shortcuts, shortcuts->files[file].ways, ways);
 	shortcuts->files[file] = (struct shortcut_file){.ways = ways};

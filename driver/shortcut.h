@@ -72,7 +72,7 @@ struct shortcut_file {
 struct shortcuts {
 	uint64_t ops;                /* bit 1 << opcode: there are files to be looked at */
 	uint64_t *plain_ops;         /* the front's: without these */
-	bool no_writes;              /* PROACTOR_SHARED_FILES */
+	bool shares_files;           /* PROACTOR_SHARED_FILES: writes have none */
 	struct shortcut_file *files; /* by number; the others have no ways */
 	uint32_t file_count;
 	uint32_t class_counts[3]; /* of files where reads are to be looked at, writes, polls */
