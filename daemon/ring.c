@@ -326,42 +326,48 @@ static void put_backlog(struct ring *ring)
 	buffer_trim(&ring->backlog, BACKLOG_KEPT);
 }
 
-bool ring_has_room(struct ring *ring)
+static bool has_room(struct ring *ring)
 {
 	return !ring_has_backlog(ring) && queue_has_room(&ring->responses);
 }
 
-void ring_await_room(struct ring *ring)
+bool ring_takes_shot(struct ring *ring)
 {
+	if (has_room(ring))
+		return true;
 	ring->shots_wait = true;
 	mark_dirty(ring);
-}
-
-static bool waits_for_room(struct ring *ring)
-{
-	return ring_has_backlog(ring) || (ring->shots_wait && !ring_has_room(ring));
+	return false;
 }
 
 static void let_shots_go_on(struct ring *ring)
 {
-	if (likely(!ring->shots_wait) || !ring_has_room(ring))
+	if (likely(!ring->shots_wait) || !has_room(ring))
 		return;
 	ring->shots_wait = false;
 	ring->session->shard->room_made = true;
 }
 
+/* False: something waits for room still. */
+static bool use_room(struct ring *ring)
+{
+	put_backlog(ring);
+	let_shots_go_on(ring);
+	return !ring_has_backlog(ring) && !ring->shots_wait;
+}
+
 /* False: the ring is still full, and the client will say when it is not. */
 static bool flush(struct ring *ring)
 {
-	put_backlog(ring);
-	if (waits_for_room(ring)) {
+	bool done = use_room(ring);
+
+	if (unlikely(!done)) {
 		queue_await_room(&ring->responses);
-		put_backlog(ring);
+		done = use_room(ring);
 	}
-	let_shots_go_on(ring);
 	if (queue_must_wake(&ring->responses))
 		wake_client(ring);
-	return !waits_for_room(ring);
+	return done;
 }
 
 void rings_flush(struct shard *shard)

@@ -71,11 +71,12 @@ void ring_resume(struct ring *ring);
 /* A response or a shot; false where memory is short. */
 bool ring_put(struct ring *ring, const struct queue_slot *response);
 
-/* Whether what is put now goes into the ring, and does not wait for the client. */
-bool ring_has_room(struct ring *ring);
-
-/* Shots are held back for want of that: has shard->room_made set when there is some. */
-void ring_await_room(struct ring *ring);
+/*
+ * Whether a shot may go out: it goes into the ring, and does not wait for the client. False:
+ * shard->room_made is set when one may. The client makes room at any time: who asks a second time
+ * may wait for what is there already.
+ */
+bool ring_takes_shot(struct ring *ring);
 
 /* ---- all rings ---- */
 

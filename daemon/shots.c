@@ -24,10 +24,10 @@ static bool has_memory(const struct session *session, size_t size)
 	return session->outbox.capacity == 0 || session->outbox.capacity + size <= max;
 }
 
-/* Whether a shot with @size bytes may go out. */
-static bool has_room(const struct operation *operation, size_t size)
+/* Whether a shot with @size bytes may go out; else shots_resume() is called when it may. */
+static bool finds_room(const struct operation *operation, size_t size)
 {
-	return operation->by_ring ? ring_has_room(operation->session->ring)
+	return operation->by_ring ? ring_takes_shot(operation->session->ring)
 				  : has_memory(operation->session, chunk_footprint(size));
 }
 
@@ -38,7 +38,7 @@ static bool prepare(struct operation *operation)
 	size_t size = operation->op.opcode == PROACTOR_RECV ? operation->op.recv.size : 0;
 	struct shortage shortage;
 
-	if (!has_room(operation, size))
+	if (!finds_room(operation, size))
 		return false;
 	if (operation->op.opcode == PROACTOR_ACCEPT) {
 		if (!operation->file_charged)
@@ -57,12 +57,8 @@ static bool prepare(struct operation *operation)
 
 static void pause_shots(struct operation *operation)
 {
-	struct ring *ring = operation->session->ring;
-
 	if (list_linked(&operation->paused_link))
 		return;
-	if (operation->by_ring && !ring_has_room(ring))
-		ring_await_room(ring);
 	operation->session->shard->stats.shots_paused++;
 	list_append(&operation->session->shard->paused, &operation->paused_link);
 }
@@ -87,7 +83,7 @@ static void report_events(struct operation *operation)
 static void take_events(struct operation *operation, int64_t result)
 {
 	operation->events |= result;
-	if (has_room(operation, 0))
+	if (finds_room(operation, 0))
 		report_events(operation);
 	else
 		pause_shots(operation);

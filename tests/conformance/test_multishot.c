@@ -135,6 +135,33 @@ START_TEST(connections_that_nobody_takes_for_a_while_wait)
 }
 END_TEST
 
+/* A look for room and the making of it cross, in a ring that is full all the time. */
+START_TEST(no_connection_is_left_when_room_comes_and_goes)
+{
+	enum { COUNT = 200, ROUNDS = 25 };
+	struct proactor *proactor = start_with_capacity(8);
+	struct proactor_address address;
+	int64_t listening = listener(proactor, AF_UNIX, &address);
+	uint64_t key;
+
+	assert_result(run(proactor, op_listen(listening, COUNT)), 0);
+	key = launch(proactor, multishot(op_accept(listening, NULL)));
+	for (int round = 0; round < ROUNDS; round++) {
+		int64_t servers[COUNT];
+
+		for (int i = 0; i < COUNT; i++)
+			close(connect_to(&address));
+		for (int i = 0; i < COUNT; i++)
+			servers[i] = shot(proactor, key);
+		for (int i = 0; i < COUNT; i++)
+			close_file(proactor, servers[i]);
+	}
+	end(proactor, key);
+	close_file(proactor, listening);
+	stop(proactor);
+}
+END_TEST
+
 START_TEST(accepts_share_the_connections)
 {
 	enum { COUNT = 30 };
@@ -496,6 +523,7 @@ void add_multishot(Suite *suite)
 	suite_add(suite, one_accept_takes_many_connections);
 	suite_add(suite, connections_that_come_at_once_are_all_taken);
 	suite_add(suite, connections_that_nobody_takes_for_a_while_wait);
+	suite_add(suite, no_connection_is_left_when_room_comes_and_goes);
 	suite_add(suite, accepts_share_the_connections);
 	suite_add(suite, accept_that_cannot_goes_on_no_longer);
 	suite_add(suite, shot_that_nobody_took_yet_is_taken_after_the_cancellation);
