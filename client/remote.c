@@ -30,6 +30,7 @@
 #include "client/proactor-client.h"
 #include "client/remote.h"
 #include "client/socket_path.h"
+#include "driver/buffers.h"
 #include "driver/work.h"
 
 /* Of the driver's name. */
@@ -122,7 +123,8 @@ static int send_op(struct remote *remote, struct proactor_op *op, struct slot *s
 
 static int select_buffer(struct remote *remote, const struct proactor_op *op, struct slot *slot)
 {
-	int r = remote_select(remote, op, slot);
+	int r = op->recv.buffers->in_engine ? remote_pool_push(remote, op, slot)
+					    : remote_select(remote, op, slot);
 
 	if (r >= 0)
 		return PROACTOR_PENDING;
@@ -308,6 +310,9 @@ static const struct driver remote_driver = {
 	.watch = remote_watch,
 	.memory_add = remote_memory_add,
 	.memory_remove = remote_memory_remove,
+	.buffers_new = remote_buffers_new,
+	.buffers_free = remote_buffers_free,
+	.buffers_give = remote_buffers_give,
 	.forget = remote_forget,
 	.stop = remote_stop,
 	.discard = remote_discard,

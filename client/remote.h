@@ -4,7 +4,8 @@
  *   remote.c          the calls of struct driver
  *   remote_local.c    what is done in this process
  *   remote_room.c     where answers go
- *   remote_select.c   receives that choose their buffer
+ *   remote_pool.c     receives that take a buffer with the daemon
+ *   remote_select.c   … and here, where there is no pool
  *   remote_shots.c    operations that go on
  *   remote_hello.c    what the daemon takes
  *   remote_send.c     an operation becomes a request, sent now or held back
@@ -43,6 +44,7 @@ enum { REMOTE_REGIONS_MAX = 64, REMOTE_NAMED_MAX = 256 };
 enum remote_stash {
 	REMOTE_STASH_ROOM = 1,
 	REMOTE_STASH_SELECTS,   /* it takes a buffer when data comes */
+	REMOTE_STASH_POOL,      /* the daemon takes one for it, once */
 	REMOTE_STASH_SHOOTS,    /* it makes an entry for each notification */
 	REMOTE_STASH_SHOT_LAST, /* … and has made its last, which nobody has taken yet */
 };
@@ -66,7 +68,8 @@ struct remote {
 	/* where they are, of an operation with SLOT_IN_MEMORY */
 	struct codec_region named[REMOTE_NAMED_MAX];
 	bool has_rings;  /* the daemon says so, */
-	bool has_memory; /* and so */
+	bool has_memory; /* and so, */
+	bool has_pools;  /* and so */
 	unsigned region_count;
 	struct remote_region regions[REMOTE_REGIONS_MAX];
 	uint32_t control_count;
@@ -122,6 +125,20 @@ int remote_watch(struct proactor *proactor, int fd);
 
 /* ---- remote_memory.c ---- */
 
+/*
+ * Calls @method with @count numbers, and waits for the answer: a number, or a negative errno.
+ * Operations that end meanwhile wait to be polled.
+ */
+int64_t remote_request(struct remote *remote, const char *method, const uint64_t *numbers,
+	unsigned count);
+
+/* As above with one number, and what is answered does not matter. */
+void remote_tell(struct remote *remote, const char *method, uint64_t number);
+
+/* Where the @size bytes at @data are in memory that the daemon shares. False: not all are. */
+bool remote_find_memory(const struct remote *remote, const uint8_t *data, size_t size,
+	struct codec_region *ret_region);
+
 /* As the calls of struct driver. */
 void remote_memory_add(struct proactor *proactor, void *memory, size_t size);
 void remote_memory_remove(struct proactor *proactor, void *memory);
@@ -157,6 +174,29 @@ void remote_room_of(const struct remote *remote, const struct slot *slot,
 void remote_fill_message(const struct slot *slot, const struct codec_result *result,
 	const struct proactor_address *address);
 
+/* ---- remote_pool.c ---- */
+
+/* As the calls of struct driver. */
+int remote_buffers_new(struct proactor *proactor, struct proactor_buffers *buffers);
+void remote_buffers_free(struct proactor *proactor, struct proactor_buffers *buffers);
+void remote_buffers_give(struct proactor *proactor, struct proactor_buffers *buffers,
+	uint32_t index);
+
+/* Starts a receive whose buffer the daemon takes. -ENOMEM. */
+int remote_pool_push(struct remote *remote, const struct proactor_op *op, struct slot *slot);
+
+/* Whether @slot's operation is one. */
+bool remote_pools(const struct slot *slot);
+
+/* The pool that it takes from, as its request names it. */
+struct codec_region remote_pool_region(const struct slot *slot);
+
+/*
+ * @size bytes came in the buffer at @index (-1: in none). @ret_flags are those of the entry.
+ * -EBADMSG: it was not the daemon's to take, or does not hold so much.
+ */
+int remote_pool_take(struct slot *slot, int64_t size, int32_t index, uint32_t *ret_flags);
+
 /* ---- remote_select.c ---- */
 
 /* Starts a receive that takes its buffer when data comes. -ENOMEM. */
@@ -185,8 +225,11 @@ bool remote_shoots(const struct slot *slot);
 /* Takes the notification of a shot. -EBADMSG. */
 int remote_take_shot(struct remote *remote, const struct rpc_message *message);
 
-/* An entry for @slot is to be made, after those that wait. -EBADMSG: it has had its last. */
-int remote_shoot(struct remote *remote, struct slot *slot, int64_t result, bool is_last);
+/*
+ * An entry for @slot is to be made, after those that wait: without PROACTOR_MORE in @flags the
+ * last. -EBADMSG: it has had that.
+ */
+int remote_shoot(struct remote *remote, struct slot *slot, int64_t result, uint32_t flags);
 
 /* So many wait to be taken that no more should come. */
 bool remote_has_many_shots(const struct remote *remote);

@@ -99,6 +99,7 @@ int remote_hello(struct remote *remote)
 	remote->named_count_max =
 		MIN(remote->named_count_max, (element_count - REQUEST_ELEMENTS) / NAMED_ELEMENTS);
 	remote->has_memory = has_feature(response.result, "memory");
+	remote->has_pools = has_feature(response.result, "pool");
 	remote->has_rings = has_feature(response.result, "ring");
 	window_init(&remote->window, operation_count, memory_size);
 	return 0;

@@ -11,7 +11,8 @@
 #include "base/cleanup.h"
 #include "client/remote.h"
 
-static int64_t request(struct remote *remote, const char *method, uint64_t number)
+int64_t remote_request(struct remote *remote, const char *method, const uint64_t *numbers,
+	unsigned count)
 {
 	uint32_t msgid = remote_control_msgid(remote);
 	struct pack pack = pack_into(&remote->connection.out);
@@ -19,11 +20,23 @@ static int64_t request(struct remote *remote, const char *method, uint64_t numbe
 
 	if (remote->connection.error < 0)
 		return -ECONNRESET;
-	rpc_pack_request(&pack, msgid, method, 1);
-	pack_uint(&pack, number);
+	rpc_pack_request(&pack, msgid, method, count);
+	for (unsigned i = 0; i < count; i++)
+		pack_uint(&pack, numbers[i]);
 	r = remote_finish_request(remote, &pack);
 	/* a number, as the result of opening is */
 	return r < 0 ? r : remote_await(remote, msgid, PROACTOR_OPEN);
+}
+
+void remote_tell(struct remote *remote, const char *method, uint64_t number)
+{
+	struct pack pack = pack_into(&remote->connection.out);
+
+	if (remote->connection.error < 0)
+		return;
+	rpc_pack_request(&pack, remote_control_msgid(remote), method, 1);
+	pack_uint(&pack, number);
+	(void)remote_finish_request(remote, &pack);
 }
 
 void remote_memory_add(struct proactor *proactor, void *memory, size_t size)
@@ -34,13 +47,13 @@ void remote_memory_add(struct proactor *proactor, void *memory, size_t size)
 
 	if (!remote->has_memory || remote->region_count == REMOTE_REGIONS_MAX)
 		return;
-	id = request(remote, "memory", size);
+	id = remote_request(remote, "memory", &(const uint64_t){size}, 1);
 	if (id < 0 || connection_take_fd(&remote->connection, &fd) < 0)
 		return;
 	if (remote_check_shared(fd, size) < 0 ||
 		mmap(memory, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
 			fd, 0) == MAP_FAILED) {
-		(void)request(remote, "memory_free", (uint64_t)id);
+		remote_tell(remote, "memory_free", (uint64_t)id);
 		return;
 	}
 	remote->regions[remote->region_count++] =
@@ -50,24 +63,19 @@ void remote_memory_add(struct proactor *proactor, void *memory, size_t size)
 void remote_memory_remove(struct proactor *proactor, void *memory)
 {
 	struct remote *remote = container_of(proactor, struct remote, base);
-	struct pack pack = pack_into(&remote->connection.out);
 
 	for (unsigned i = 0; i < remote->region_count; i++) {
 		struct remote_region *region = &remote->regions[i];
 
 		if (region->start != memory)
 			continue;
-		if (remote->connection.error == 0) {
-			rpc_pack_request(&pack, remote_control_msgid(remote), "memory_free", 1);
-			pack_uint(&pack, region->id);
-			(void)remote_finish_request(remote, &pack);
-		}
+		remote_tell(remote, "memory_free", region->id);
 		*region = remote->regions[--remote->region_count];
 		return;
 	}
 }
 
-static bool find(const struct remote *remote, const uint8_t *data, size_t size,
+bool remote_find_memory(const struct remote *remote, const uint8_t *data, size_t size,
 	struct codec_region *ret_region)
 {
 	for (unsigned i = 0; i < remote->region_count; i++) {
@@ -90,7 +98,8 @@ static const uint64_t may_name = UINT64_C(1) << PROACTOR_READ | UINT64_C(1) << P
 bool remote_region_of(const struct remote *remote, const struct proactor_op *op,
 	struct codec_region *ret_region)
 {
-	return may_name >> op->opcode & 1 && find(remote, op->read.data, op->read.size, ret_region);
+	return may_name >> op->opcode & 1 &&
+		remote_find_memory(remote, op->read.data, op->read.size, ret_region);
 }
 
 bool remote_name_pieces(struct remote *remote, size_t count)
@@ -103,7 +112,8 @@ bool remote_name_pieces(struct remote *remote, size_t count)
 		/* nothing is in any memory */
 		remote->named[i] = (struct codec_region){.memory = remote->regions[0].id};
 		if (piece->iov_len > 0 &&
-			!find(remote, piece->iov_base, piece->iov_len, &remote->named[i]))
+			!remote_find_memory(remote, piece->iov_base, piece->iov_len,
+				&remote->named[i]))
 			return false;
 	}
 	return true;

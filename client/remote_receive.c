@@ -78,24 +78,29 @@ static int end_operation(struct remote *remote, const struct rpc_message *messag
 	struct slot *slot = remote_find_slot(remote, message->msgid);
 	struct proactor_address address = {0};
 	struct codec_result result;
-	uint32_t opcode;
+	uint32_t opcode, flags;
 
 	if (!slot)
 		return -EBADMSG;
 	opcode = remote_selects(slot) ? remote_select_opcode(slot) : slot->opcode;
 	remote_room_of(remote, slot, &result);
 	result.is_in_memory = slot->marks & SLOT_IN_MEMORY;
+	result.is_in_pool = remote_pools(slot);
+	result.buffer = -1;
 	if (op_table[opcode].result == OP_RESULT_MESSAGE)
 		result.address = &address;
-	if (read_response(message, opcode, &result) < 0)
+	if (read_response(message, opcode, &result) < 0 ||
+		remote_pool_take(slot, result.result, result.buffer, &flags) < 0)
 		return -EBADMSG;
 	remote_fill_message(slot, &result, &address);
 	remote_end_loan(remote, slot);
 	leave(remote, slot);
 	if (remote_shoots(slot))
-		return remote_shoot(remote, slot, result.result, /* is_last= */ true);
+		return remote_shoot(remote, slot, result.result, flags);
 	if (remote_selects(slot))
 		remote_select_answered(remote, slot, result.result);
+	else if (remote_pools(slot))
+		driver_end_flagged(&remote->base, slot, result.result, flags);
 	else
 		driver_end(&remote->base, slot, result.result);
 	return 0;
@@ -165,6 +170,15 @@ static bool take_brief(struct remote *remote, const struct queue_slot *response,
 	return true;
 }
 
+static enum brief_kind kind_of_shot(const struct slot *slot)
+{
+	switch (slot->opcode) {
+	case PROACTOR_ACCEPT: return BRIEF_FILE;
+	case PROACTOR_RECV: return BRIEF_BUFFER;
+	default: return BRIEF_NUMBER;
+	}
+}
+
 /*
  * As above, a brief shot, which has an entry and does not end its operation. False also where shots
  * wait that came before it.
@@ -172,17 +186,21 @@ static bool take_brief(struct remote *remote, const struct queue_slot *response,
 static bool take_brief_shot(struct remote *remote, const struct queue_slot *notification,
 	struct proactor_entry *entries, unsigned *taken)
 {
+	struct brief_shot shot;
 	struct slot *slot;
-	uint32_t msgid, result;
-	bool is_file;
+	uint32_t flags = 0;
 
-	if (!brief_read_shot(notification, &msgid, &is_file, &result) ||
-		buffer_size(&remote->shots) > 0)
+	if (!brief_read_shot(notification, &shot) || buffer_size(&remote->shots) > 0)
 		return false;
-	slot = remote_find_slot(remote, msgid);
-	if (unlikely(!slot || !remote_shoots(slot) || (slot->opcode == PROACTOR_ACCEPT) != is_file))
+	slot = remote_find_slot(remote, shot.msgid);
+	if (unlikely(!slot || !remote_shoots(slot) || shot.kind != kind_of_shot(slot)))
 		return false;
-	*taken += driver_entry(&remote->base, slot, result, PROACTOR_MORE, &entries[*taken]);
+	if (shot.kind == BRIEF_BUFFER &&
+		(shot.buffer > UINT16_MAX ||
+			remote_pool_take(slot, shot.result, (int32_t)shot.buffer, &flags) < 0))
+		return false;
+	*taken += driver_entry(&remote->base, slot, shot.result, flags | PROACTOR_MORE,
+		&entries[*taken]);
 	return true;
 }
 

@@ -122,8 +122,7 @@ void remote_ring_close(struct remote_ring *ring)
 
 /* ---- requests ---- */
 
-/* Puts a request, where there is room or into the backlog. -ENOMEM. */
-static int put(struct remote_ring *ring, const struct queue_slot *request)
+int remote_ring_put(struct remote_ring *ring, const struct queue_slot *request)
 {
 	if (likely(buffer_size(&ring->backlog) == 0 && queue_has_room(&ring->requests))) {
 		queue_put(&ring->requests, request);
@@ -209,7 +208,7 @@ bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struc
 	if (!brief_write_request(&request, msgid, op, regions) &&
 		!pack_slot(remote, op, msgid, regions, &request))
 		return false;
-	if (put(&remote->ring, &request) < 0)
+	if (remote_ring_put(&remote->ring, &request) < 0)
 		return false;
 	slot->marks |= SLOT_BY_RING;
 	remote->ring.in_flight++;
@@ -228,7 +227,7 @@ int remote_ring_cancel(struct remote *remote, uint32_t msgid, uint32_t slot_inde
 		return -ENOMEM;
 	request.size = (uint8_t)buffer_size(&remote->scratch);
 	memcpy(request.frame, buffer_bytes(&remote->scratch), request.size);
-	return put(&remote->ring, &request);
+	return remote_ring_put(&remote->ring, &request);
 }
 
 /* ---- waiting ---- */

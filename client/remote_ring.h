@@ -71,6 +71,9 @@ static inline bool remote_ring_is_open(const struct remote_ring *ring)
 bool remote_ring_send(struct remote *remote, const struct proactor_op *op, struct slot *slot,
 	const struct codec_region *regions);
 
+/* Puts a frame, where there is room or into the backlog. -ENOMEM. */
+int remote_ring_put(struct remote_ring *ring, const struct queue_slot *frame);
+
 /* Asks for the operation of the slot with that index, which went by the ring, to end. -ENOMEM. */
 int remote_ring_cancel(struct remote *remote, uint32_t msgid, uint32_t slot_index);
 

@@ -201,6 +201,8 @@ void remote_room_of(const struct remote *remote, const struct slot *slot,
 		return;
 	}
 	*ret_result = (struct codec_result){0};
+	if (remote_pools(slot))
+		return;
 	switch (op_table[slot->opcode].result) {
 	case OP_RESULT_BYTES:
 	case OP_RESULT_COUNT:

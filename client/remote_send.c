@@ -45,7 +45,7 @@ size_t remote_data_size(const struct remote *remote, const struct slot *slot)
 	if (remote_selects(slot))
 		return remote_select_size(remote, slot);
 	/* what splice moves does not come by here, nor what both see */
-	if (slot->opcode == PROACTOR_SPLICE || slot->marks & SLOT_IN_MEMORY)
+	if (slot->opcode == PROACTOR_SPLICE || slot->marks & SLOT_IN_MEMORY || remote_pools(slot))
 		return 0;
 	return codec_result_has_bytes(kind) || kind == OP_RESULT_COUNT ? slot->space.size : 0;
 }
@@ -85,6 +85,9 @@ int remote_send(struct remote *remote, const struct proactor_op *op, struct slot
 
 	if (slot->marks & SLOT_IN_MEMORY) {
 		regions = remote->named; /* pieces, see remote_keep() */
+	} else if (remote_pools(slot)) {
+		found = remote_pool_region(slot);
+		regions = &found;
 	} else if (op && remote_region_of(remote, op, &found)) {
 		regions = &found;
 		slot->marks |= SLOT_IN_MEMORY;

@@ -19,7 +19,7 @@ enum { SHOTS_KEPT_MAX = 4096, SHOTS_MAX = 1 << 20 };
 struct shot {
 	uint64_t key; /* of the operation */
 	int64_t result;
-	bool is_last;
+	uint32_t flags; /* of the entry */
 };
 
 bool remote_shoots(const struct slot *slot)
@@ -33,32 +33,37 @@ bool remote_has_many_shots(const struct remote *remote)
 	return buffer_size(&remote->shots) >= SHOTS_KEPT_MAX * sizeof(struct shot);
 }
 
-int remote_shoot(struct remote *remote, struct slot *slot, int64_t result, bool is_last)
+int remote_shoot(struct remote *remote, struct slot *slot, int64_t result, uint32_t flags)
 {
-	struct shot shot = {.key = slot_key(slot), .result = result, .is_last = is_last};
+	struct shot shot = {.key = slot_key(slot), .result = result, .flags = flags};
 
 	if (slot->stash_kind != REMOTE_STASH_SHOOTS ||
 		buffer_size(&remote->shots) >= SHOTS_MAX * sizeof(shot) ||
 		buffer_append(&remote->shots, &shot, sizeof(shot)) < 0)
 		return -EBADMSG;
-	if (is_last)
+	if (!(flags & PROACTOR_MORE))
 		slot->stash_kind = REMOTE_STASH_SHOT_LAST;
 	return 0;
 }
 
 int remote_take_shot(struct remote *remote, const struct rpc_message *message)
 {
-	struct codec_result result = {0};
+	struct codec_result result = {.buffer = -1};
 	struct reader params = message->params;
 	struct slot *slot;
+	uint32_t flags;
 	uint64_t msgid;
 
 	if (message->param_count != 2 || reader_uint(&params, UINT32_MAX, &msgid) < 0)
 		return -EBADMSG;
 	slot = remote_find_slot(remote, (uint32_t)msgid);
-	if (!slot || !remote_shoots(slot) || codec_read_result(slot->opcode, params, &result) < 0)
+	if (!slot || !remote_shoots(slot))
 		return -EBADMSG;
-	return remote_shoot(remote, slot, result.result, /* is_last= */ false);
+	result.is_in_pool = remote_pools(slot);
+	if (codec_read_result(slot->opcode, params, &result) < 0 ||
+		remote_pool_take(slot, result.result, result.buffer, &flags) < 0)
+		return -EBADMSG;
+	return remote_shoot(remote, slot, result.result, flags | PROACTOR_MORE);
 }
 
 unsigned remote_reap_shots(struct proactor *proactor, struct proactor_entry *entries,
@@ -75,8 +80,7 @@ unsigned remote_reap_shots(struct proactor *proactor, struct proactor_entry *ent
 		buffer_consume(&remote->shots, sizeof(shot));
 		slot = slots_find(&proactor->slots, shot.key);
 		assert(slot && slot->state == SLOT_IN_FLIGHT);
-		taken += driver_entry(proactor, slot, shot.result, shot.is_last ? 0 : PROACTOR_MORE,
-			&entries[taken]);
+		taken += driver_entry(proactor, slot, shot.result, shot.flags, &entries[taken]);
 	}
 	return taken;
 }

@@ -106,7 +106,7 @@ static enum outcome frame(struct session *session, const uint8_t *bytes, size_t 
 	if (rpc_parse(bytes, size, &message, &reason) < 0)
 		return broken(session, &message, reason);
 	if (message.type == RPC_NOTIFICATION) {
-		session->shard->stats.notifications_ignored++;
+		session->shard->stats.notifications_ignored += !methods_notify(session, &message);
 		return FRAME_DONE;
 	}
 	if (message.type == RPC_RESPONSE)

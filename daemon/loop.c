@@ -100,11 +100,12 @@ void loop_close_fd(struct loop *loop, int fd)
 		loop_close(loop, file);
 }
 
-static void complete(struct task *task, int64_t result, bool more)
+/* @flags: of the completion. */
+static void complete(struct task *task, int64_t result, uint32_t flags)
 {
 	assert(task->pending);
-	task->pending = more;
-	task->more = more;
+	task->pending = task->more = flags & PROACTOR_MORE;
+	task->buffer = flags & PROACTOR_BUFFER ? (int32_t)(flags >> 16) : -1;
 	task->complete(task, result);
 }
 
@@ -117,7 +118,7 @@ static void complete_ready(struct loop *loop)
 	while ((link = list_pop(&now))) {
 		struct task *task = list_entry(link, struct task, ready_link);
 
-		complete(task, task->ready_result, /* more= */ false);
+		complete(task, task->ready_result, /* flags= */ 0);
 	}
 }
 
@@ -142,8 +143,7 @@ int loop_turn(struct loop *loop, bool may_block)
 
 		assert(r == 0);
 		if (completion.context)
-			complete(completion.context, completion.result,
-				completion.flags & PROACTOR_MORE);
+			complete(completion.context, completion.result, completion.flags);
 		else
 			loop->closing_count--;
 	}

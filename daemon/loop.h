@@ -14,9 +14,10 @@
 
 struct task {
 	void (*complete)(struct task *task, int64_t result);
-	bool pending; /* true exactly from loop_push() to the callback, the last where @more */
-	bool more;    /* in the callback: the operation goes on, and calls back again */
-	uint64_t key; /* while pending, and not on the ready list */
+	bool pending;   /* true exactly from loop_push() to the callback, the last where @more */
+	bool more;      /* in the callback: the operation goes on, and calls back again */
+	int32_t buffer; /* in the callback: the index of the buffer that it took; -1: none */
+	uint64_t key;   /* while pending, and not on the ready list */
 	struct list ready_link;
 	int64_t ready_result;
 };

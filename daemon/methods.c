@@ -221,6 +221,101 @@ static bool memory_free(struct session *session, const struct rpc_message *messa
 	return true;
 }
 
+/* @count integers from 0, the parameters of @method. */
+static bool read_numbers(const struct rpc_message *message, enum method method, unsigned count,
+	uint64_t *ret_numbers, struct rpc_error *error)
+{
+	struct reader params = message->params;
+
+	for (unsigned i = 0; i < count; i++)
+		if (reader_uint(&params, INT64_MAX, &ret_numbers[i]) < 0) {
+			method_error_param(method, i, "an integer from 0", error);
+			return false;
+		}
+	return true;
+}
+
+static bool pool(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
+{
+	enum { MEMORY, OFFSET, SIZE, COUNT, PARAM_COUNT };
+	uint64_t given[PARAM_COUNT];
+	struct memory *memory;
+	struct pool *made;
+	struct pack pack;
+
+	if (!read_numbers(message, METHOD_POOL, PARAM_COUNT, given, error))
+		return false;
+	memory = memories_find(&session->memories, given[MEMORY]);
+	if (!memory) {
+		rpc_error_set(error, EBADF, "pool: %" PRIu64 " is no memory of this session",
+			given[MEMORY]);
+		return false;
+	}
+	if (!pools_add(session, memory, given[OFFSET], given[SIZE], given[COUNT], &made, error))
+		return false;
+	pack = reply_begin(session, message->msgid);
+	pack_uint(&pack, made->id);
+	reply_end(session, &pack);
+	return true;
+}
+
+static struct pool *find_pool(struct session *session, enum method method, uint64_t id,
+	struct rpc_error *error)
+{
+	struct pool *found = pools_find(&session->pools, id);
+
+	if (!found)
+		rpc_error_set(error, EBADF, "%s: %" PRIu64 " is no pool of this session",
+			method_name(method), id);
+	return found;
+}
+
+static bool pool_free(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
+{
+	struct pool *found;
+	uint64_t id;
+
+	if (!read_numbers(message, METHOD_POOL_FREE, 1, &id, error))
+		return false;
+	found = find_pool(session, METHOD_POOL_FREE, id, error);
+	if (!found)
+		return false;
+	pool_leave(found);
+	reply_nil(session, message->msgid);
+	return true;
+}
+
+static bool take_back(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
+{
+	struct pool *found;
+	uint64_t given[2];
+
+	if (!read_numbers(message, METHOD_POOL_RELEASE, 2, given, error))
+		return false;
+	found = find_pool(session, METHOD_POOL_RELEASE, given[0], error);
+	if (!found)
+		return false;
+	if (!pool_release(found, given[1])) {
+		rpc_error_set(error, EINVAL,
+			"pool_release: buffer %" PRIu64 " of %" PRIu64 " was not taken", given[1],
+			given[0]);
+		return false;
+	}
+	return true;
+}
+
+static bool release(struct session *session, const struct rpc_message *message,
+	struct rpc_error *error)
+{
+	if (!take_back(session, message, error))
+		return false;
+	reply_nil(session, message->msgid);
+	return true;
+}
+
 static bool read_entries(const struct rpc_message *message, uint32_t *ret_entries,
 	struct rpc_error *error)
 {
@@ -282,10 +377,21 @@ bool methods_call(struct session *session, enum method method, const struct rpc_
 	case METHOD_CANCEL: return cancel(session, message, error);
 	case METHOD_MEMORY: return memory(session, message, error);
 	case METHOD_MEMORY_FREE: return memory_free(session, message, error);
+	case METHOD_POOL: return pool(session, message, error);
+	case METHOD_POOL_FREE: return pool_free(session, message, error);
+	case METHOD_POOL_RELEASE: return release(session, message, error);
 	case METHOD_RING: return ring(session, message, error);
 	case METHOD_STATS:
 	case METHOD_SESSIONS: return survey_start(session, method, message->msgid, error);
 	case METHOD_COUNT: break;
 	}
 	assert(!"method_find() knows no other");
+}
+
+bool methods_notify(struct session *session, const struct rpc_message *message)
+{
+	struct rpc_error error;
+
+	return method_find(message->method, message->method_size) == METHOD_POOL_RELEASE &&
+		message->param_count == 2 && take_back(session, message, &error);
 }

@@ -10,3 +10,6 @@
  */
 bool methods_call(struct session *session, enum method method, const struct rpc_message *message,
 	struct rpc_error *error);
+
+/* Does what the notification @message asks for. False: it is none that does anything. */
+bool methods_notify(struct session *session, const struct rpc_message *message);

@@ -82,14 +82,14 @@ static enum operation_start prepare(struct operation *operation, const struct op
 	operation->multishot = operation->op.flags & PROACTOR_MULTISHOT;
 	if (operation->multishot && !shots_fit_ring(operation))
 		operation->by_ring = false;
-	/* of these the daemon makes single ones */
-	if (operation->op.opcode != PROACTOR_POLL)
-		operation->op.flags = 0;
 	set_outputs(operation);
 	/* first of all, so that what is held back takes nothing and gives nothing back */
 	if (!session_has_operations(operation->session))
 		return OPERATION_STALLED;
 	start = params_take_memory(operation, error);
+	/* of these the daemon makes single ones, for each of which there has to be room */
+	if (operation->op.opcode != PROACTOR_POLL && !operation->pool)
+		operation->op.flags = 0;
 	return start == OPERATION_STARTED ? charge(operation, error) : start;
 }
 
@@ -164,6 +164,7 @@ static void start(struct operation *operation)
 	for (unsigned i = 0; i < operation->file_count; i++)
 		operation->files[i]->use_count++;
 	memories_hold(&session->memories, operation->memories);
+	pool_hold(operation->pool);
 	if (heavy_takes(operation))
 		return;
 	session->shard->light_count++;
@@ -183,6 +184,7 @@ static struct operation *operation_new(struct session *session, const struct pro
 	operation->file_count = 0;
 	operation->chunk = NULL;
 	operation->memories = 0;
+	operation->pool = NULL;
 	operation->file_charged = false;
 	operation->is_heavy = operation->multishot = operation->cancelled = false;
 	operation->events = 0;
@@ -383,6 +385,7 @@ static void ended(struct task *task, int64_t result)
 		reply_operation(operation, result);
 	session_give_chunk(session, operation->chunk);
 	memories_release(&session->memories, operation->memories);
+	pool_unhold(operation->pool);
 	slab_give(&session->shard->operations, operation);
 	session_progress(session);
 }

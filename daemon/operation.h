@@ -26,6 +26,7 @@ struct operation {
 	unsigned file_count;
 	struct chunk *chunk;    /* its data, or NULL */
 	uint64_t memories;      /* the set of those that its data is in (memory.h); 0: none */
+	struct pool *pool;      /* that it takes a buffer of; NULL: none */
 	bool file_charged;      /* it may make a file, and that is paid for */
 	bool by_ring;           /* where it came, and is answered, as far as that fits */
 	bool is_heavy;          /* see heavy.h */

@@ -344,13 +344,37 @@ static enum operation_start take_pieces(struct operation *operation, const struc
 	return OPERATION_STARTED;
 }
 
+static enum operation_start take_pool(struct operation *operation, uint64_t id,
+	struct rpc_error *error)
+{
+	const char *name = op_table[operation->op.opcode].name;
+	struct pool *pool = pools_find(&operation->session->pools, id);
+
+	if (operation->op.opcode != PROACTOR_RECV) {
+		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: \"size\": only recv takes a pool",
+			name);
+		return OPERATION_REFUSED;
+	}
+	if (!pool) {
+		rpc_error_set(error, EBADF, "%s: %" PRIu64 " is no pool of this session", name, id);
+		return OPERATION_REFUSED;
+	}
+	operation->pool = pool;
+	operation->op.flags |= PROACTOR_BUFFER_SELECT;
+	operation->op.recv.buffers = pool->buffers;
+	return OPERATION_STARTED;
+}
+
 /* The data is in shared memory, or some of it. */
 static enum operation_start take_regions(struct operation *operation, struct rpc_error *error)
 {
 	const struct codec_region *regions = operation->session->shard->codec.regions;
 
+	if (regions->is_pool)
+		return take_pool(operation, regions->memory, error);
 	if (operation->multishot) {
-		rpc_error_set(error, RPC_INVALID_PARAMS, "%s: multishot takes a size, no memory",
+		rpc_error_set(error, RPC_INVALID_PARAMS,
+			"%s: multishot takes a size or a pool, no memory",
 			op_table[operation->op.opcode].name);
 		return OPERATION_REFUSED;
 	}

@@ -131,11 +131,13 @@ static void set_error(const struct operation *operation, int code, struct rpc_er
 /* What was begun in the scratch buffer gets its result. */
 static void end_with_result(struct operation *operation, struct pack *pack, int64_t result)
 {
-	if (operation->memories)
+	if (operation->pool)
+		codec_pack_result_in_pool(pack, result, operation->task.buffer);
+	else if (operation->memories)
 		codec_pack_result_in_memory(pack, &operation->op, result);
 	else
 		codec_pack_result(pack, &operation->op, result);
-	if (!pack->failed && !operation->memories &&
+	if (!pack->failed && !operation->memories && !operation->pool &&
 		codec_result_has_bytes(op_table[operation->op.opcode].result))
 		reply_bytes(operation, pack, result);
 	else
@@ -201,16 +203,28 @@ static void reply_brief(struct operation *operation, int64_t result)
 
 static bool is_brief_shot(const struct operation *operation, int64_t result)
 {
-	return operation->op.opcode != PROACTOR_RECV && result <= UINT32_MAX;
+	return (operation->op.opcode != PROACTOR_RECV || operation->pool) && result <= UINT32_MAX;
+}
+
+static enum brief_kind kind_of_shot(const struct operation *operation)
+{
+	if (operation->pool)
+		return BRIEF_BUFFER;
+	return operation->op.opcode == PROACTOR_ACCEPT ? BRIEF_FILE : BRIEF_NUMBER;
 }
 
 static void reply_brief_shot(struct operation *operation, int64_t result)
 {
-	struct queue_slot shot = {0};
+	const struct brief_shot shot = {
+		.kind = kind_of_shot(operation),
+		.msgid = (uint32_t)operation->node.key,
+		.result = (uint32_t)result,
+		.buffer = (uint32_t)operation->task.buffer,
+	};
+	struct queue_slot slot = {0};
 
-	brief_write_shot(&shot, (uint32_t)operation->node.key,
-		operation->op.opcode == PROACTOR_ACCEPT, (uint32_t)result);
-	put_brief(operation, &shot);
+	brief_write_shot(&slot, &shot);
+	put_brief(operation, &slot);
 }
 
 /* ---- whichever way ---- */

@@ -34,9 +34,10 @@ void report_hello(struct pack *pack, const struct shard *shard)
 	pack_pair_str(pack, "driver_reason", proactor_driver_reason(proactor));
 	pack_pair_uint(pack, "threads", shard->server->shard_count);
 	pack_str(pack, "features");
-	pack_array(pack, 3);
+	pack_array(pack, 4);
 	pack_str(pack, "fds");
 	pack_str(pack, "memory");
+	pack_str(pack, "pool");
 	pack_str(pack, "ring");
 	pack_str(pack, "limits");
 	method_pack_limits(pack, &shard->limits);

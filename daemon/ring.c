@@ -228,6 +228,17 @@ bool rings_may_sleep(struct shard *shard)
 
 /* ---- requests ---- */
 
+static bool take_release(struct session *session, const struct queue_slot *slot)
+{
+	uint32_t id, buffer;
+	struct pool *pool;
+
+	if (!brief_read_release(slot, &id, &buffer))
+		return false;
+	pool = pools_find(&session->pools, id);
+	return pool && pool_release(pool, buffer);
+}
+
 /* Whether it went on; else it is held back, or has ended, and what is there stays there. */
 static bool take_request(struct ring *ring)
 {
@@ -242,7 +253,7 @@ static bool take_request(struct ring *ring)
 	}
 	ring->answers = true;
 	taken = (brief_read_request(&slot, &brief) && operation_start_brief(session, &brief)) ||
-		dispatch_frame(session, slot.frame, slot.size);
+		take_release(session, &slot) || dispatch_frame(session, slot.frame, slot.size);
 	ring->answers = false;
 	if (taken)
 		queue_advance(&ring->requests);

@@ -49,6 +49,7 @@ static void init(struct session *session, struct shard *shard, const struct ucre
 	session->heavy = LIST_INIT(session->heavy);
 	files_init(&session->files);
 	memories_init(&session->memories);
+	pools_init(&session->pools);
 	inbox_init(&session->inbox);
 	outbox_init(&session->outbox);
 	list_append(&shard->sessions, &session->link);
@@ -276,6 +277,7 @@ static void free_session(struct session *session)
 		!list_linked(&session->turn_link));
 	outbox_clear(session);
 	free_ring(session);
+	pools_deinit(session);
 	memories_deinit(session);
 	close_files(session);
 	loop_close(&shard->loop, session->socket);

@@ -20,6 +20,7 @@
 #include "daemon/files.h"
 #include "daemon/inbox.h"
 #include "daemon/memory.h"
+#include "daemon/pool.h"
 #include "daemon/outbox.h"
 #include "daemon/ring.h"
 #include "daemon/shard.h"
@@ -55,6 +56,7 @@ struct session {
 	struct outbox outbox;
 	struct ring *ring; /* NULL: it has none */
 	struct memories memories;
+	struct pools pools;
 	struct survey *survey; /* NULL, or a report that the shards are asked for */
 
 	uint64_t submitted;

@@ -79,7 +79,6 @@ static void report_events(struct operation *operation)
 	operation->events = 0;
 }
 
-/* The proactor goes on with a poll by itself. */
 static void take_events(struct operation *operation, int64_t result)
 {
 	operation->events |= result;
@@ -98,15 +97,27 @@ static bool is_shot(const struct operation *operation, int64_t result)
 	}
 }
 
+/* The proactor goes on by itself. */
+static void take_in_flight(struct operation *operation, int64_t result)
+{
+	if (operation->session->state == SESSION_CLOSING)
+		return;
+	if (operation->pool)
+		reply_shot(operation, result);
+	else
+		take_events(operation, result);
+}
+
 bool shots_take(struct operation *operation, int64_t *result)
 {
 	bool closing = operation->session->state == SESSION_CLOSING;
 
 	if (operation->task.more) {
-		if (!closing)
-			take_events(operation, *result);
+		take_in_flight(operation, *result);
 		return true;
 	}
+	if (operation->pool)
+		return false;
 	list_remove(&operation->paused_link);
 	if (closing)
 		return false;

@@ -5,7 +5,8 @@
  * accept and recv are pushed anew for each shot, once there is room for what it may bring: so a
  * client that does not read, or has no room for files, holds its own shots back, and goes on where
  * it stopped. A poll cannot be pushed anew, since it would report the same again: the proactor's
- * own goes on, and what it reports while there is no room is collected to one report.
+ * own goes on, and what it reports while there is no room is collected to one report. A recv from a
+ * pool goes on as well: it needs no room, see pool.h.
  *
  *      push ──▶ in flight ──shot──▶ room? ──yes──▶ push
  *                   │                 └─no──▶ shard->paused ──room was made──▶ push

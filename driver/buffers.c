@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "driver/extra.h"
 
@@ -17,24 +18,41 @@ static uint32_t power_of_two(uint32_t count)
 	return power;
 }
 
+static size_t memory_size(const struct proactor_buffers *buffers)
+{
+	return (size_t)buffers->count * buffers->size;
+}
+
 static void *buffers_destroy(struct proactor_buffers *buffers)
 {
 	if (buffers->in_engine)
 		buffers->proactor->driver->buffers_free(buffers->proactor, buffers);
 	list_remove(&buffers->link);
-	free(buffers->memory);
+	if (buffers->is_memory_ours)
+		(void)munmap(buffers->memory, memory_size(buffers));
 	free(buffers->free);
 	free(buffers->lent);
 	free(buffers);
 	return NULL;
 }
 
+/* Pages of their own, so that an engine can put others in their place. */
+static bool map(struct proactor_buffers *buffers)
+{
+	void *memory = mmap(NULL, memory_size(buffers), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	buffers->is_memory_ours = memory != MAP_FAILED;
+	if (buffers->is_memory_ours)
+		buffers->memory = memory;
+	return buffers->is_memory_ours;
+}
+
 static bool allocate(struct proactor_buffers *buffers)
 {
-	buffers->memory = calloc(buffers->count, buffers->size);
 	buffers->free = calloc(buffers->count, sizeof(*buffers->free));
 	buffers->lent = calloc(buffers->count, sizeof(*buffers->lent));
-	return buffers->memory && buffers->free && buffers->lent;
+	return buffers->free && buffers->lent && (buffers->memory || map(buffers));
 }
 
 /* Makes the buffer at @index free: the engine's, or on the stack. */
@@ -48,14 +66,15 @@ static void give(struct proactor_buffers *buffers, uint32_t index)
 		buffers->free[buffers->free_count++] = index;
 }
 
-void buffers_give_free(struct proactor_buffers *buffers)
+void buffers_stack(struct proactor_buffers *buffers)
 {
 	for (uint32_t i = buffers->count; i-- > 0;)
 		if (!buffers->lent[i])
-			give(buffers, i);
+			buffers->free[buffers->free_count++] = i;
 }
 
-int proactor_buffers_new(struct proactor *proactor, uint32_t count, size_t size,
+/* @memory: the caller's, or NULL. */
+static int make(struct proactor *proactor, void *memory, uint32_t count, size_t size,
 	struct proactor_buffers **ret_buffers)
 {
 	struct proactor_buffers *buffers;
@@ -66,6 +85,7 @@ int proactor_buffers_new(struct proactor *proactor, uint32_t count, size_t size,
 	if (!buffers)
 		return -ENOMEM;
 	buffers->proactor = proactor;
+	buffers->memory = memory;
 	buffers->count = power_of_two(count);
 	buffers->size = size;
 	buffers->starved = LIST_INIT(buffers->starved);
@@ -76,9 +96,24 @@ int proactor_buffers_new(struct proactor *proactor, uint32_t count, size_t size,
 	}
 	buffers->in_engine = proactor->driver->buffers_new &&
 		proactor->driver->buffers_new(proactor, buffers) == 0;
-	buffers_give_free(buffers);
+	if (!buffers->in_engine)
+		buffers_stack(buffers);
 	*ret_buffers = buffers;
 	return 0;
+}
+
+int proactor_buffers_new(struct proactor *proactor, uint32_t count, size_t size,
+	struct proactor_buffers **ret_buffers)
+{
+	return make(proactor, /* memory= */ NULL, count, size, ret_buffers);
+}
+
+int proactor_buffers_new_in(struct proactor *proactor, void *memory, uint32_t count, size_t size,
+	struct proactor_buffers **ret_buffers)
+{
+	if (!memory || (count & (count - 1)) != 0)
+		return -EINVAL;
+	return make(proactor, memory, count, size, ret_buffers);
 }
 
 struct proactor_buffers *proactor_buffers_free(struct proactor_buffers *buffers)

@@ -19,11 +19,12 @@ struct proactor_buffers {
 	size_t size;
 	uint32_t count;
 	uint32_t lent_count;
-	uint32_t use_count; /* operations that may take one */
-	bool dying;         /* free when the last of these has ended */
-	bool in_engine;     /* the engine has the free ones; else they are on the stack */
-	void *engine;       /* the driver's own */
-	uint32_t group;     /* likewise */
+	uint32_t use_count;  /* operations that may take one */
+	bool dying;          /* free when the last of these has ended */
+	bool is_memory_ours; /* else the caller's */
+	bool in_engine;      /* the engine has the free ones; else they are on the stack */
+	void *engine;        /* the driver's own */
+	uint32_t group;      /* likewise */
 	uint32_t free_count;
 	uint32_t *free; /* stack of indices */
 	bool *lent;     /* by index */
@@ -38,8 +39,8 @@ void buffers_untake(struct proactor_buffers *buffers, uint32_t index);
 /* As above, where others may have looked for one meanwhile: they go on. */
 void buffers_return(struct proactor_buffers *buffers, uint32_t index);
 
-/* Gives the engine all that are not lent, or puts them on the stack: it has forgotten them. */
-void buffers_give_free(struct proactor_buffers *buffers);
+/* Puts all that are not lent on the stack: the engine does not have them, or not any more. */
+void buffers_stack(struct proactor_buffers *buffers);
 
 /* The one at @index is the caller's now. */
 void buffers_lend(struct proactor_buffers *buffers, uint32_t index);

@@ -84,7 +84,10 @@ struct driver {
 	 */
 	void (*memory_add)(struct proactor *proactor, void *memory, size_t size);
 	void (*memory_remove)(struct proactor *proactor, void *memory);
-	/* -EOPNOTSUPP: buffers are taken with buffers_take() when data comes. */
+	/*
+	 * Takes all that are not lent. Negative: it does not, and they are taken with
+	 * buffers_take() when data comes.
+	 */
 	int (*buffers_new)(struct proactor *proactor, struct proactor_buffers *buffers);
 	void (*buffers_free)(struct proactor *proactor, struct proactor_buffers *buffers);
 	void (*buffers_give)(struct proactor *proactor, struct proactor_buffers *buffers,

@@ -540,6 +540,15 @@ int proactor_buffers_new(struct proactor *proactor, uint32_t count, size_t size,
 	struct proactor_buffers **ret_buffers);
 
 /*
+ * As above, in @memory of the caller's: @count times @size bytes, that stay as long as the buffers
+ * do, and longer while an operation may select one. With the daemon that is of use for what
+ * proactor_memory_new() has made: bytes elsewhere are copied. -EINVAL also: @memory is NULL, or
+ * @count no power of two.
+ */
+int proactor_buffers_new_in(struct proactor *proactor, void *memory, uint32_t count, size_t size,
+	struct proactor_buffers **ret_buffers);
+
+/*
  * Their memory goes when the last operation that may select one has ended. Before the proactor is
  * freed. Accepts NULL. Always returns NULL.
  */

@@ -125,7 +125,7 @@ struct uring {
 	uint32_t region_count; /* places used in @regions, those that are free again included */
 	bool regions_refused;  /* the kernel takes no table */
 	struct uring_region regions[URING_REGIONS_MAX];
-	uint32_t group_count; /* of buffers, that ever were */
+	uint16_t last_group; /* of buffers, that was made */
 
 	uint32_t stopped; /* at the end: slots before this one have nothing in flight */
 

@@ -18,8 +18,6 @@
 #include "driver/syscall.h"
 #include "driver/uring.h"
 
-enum { GROUP_COUNT_MAX = 65536 };
-
 /* ---- registered memory ---- */
 
 static bool make_table(struct uring *uring)
@@ -122,22 +120,45 @@ static int register_ring(struct uring *uring, struct proactor_buffers *buffers)
 	return r;
 }
 
+static bool has_group(const struct uring *uring, uint16_t group)
+{
+	const struct proactor_buffers *buffers;
+
+	list_for_each_entry (buffers, &uring->base.buffers, link)
+		if (buffers->in_engine && buffers->group == group)
+			return true;
+	return false;
+}
+
+/* Who frees and makes them for ever comes round again. */
+static int find_group(struct uring *uring, uint32_t *ret_group)
+{
+	for (uint32_t tries = 0; tries <= UINT16_MAX; tries++) {
+		if (has_group(uring, ++uring->last_group))
+			continue;
+		*ret_group = uring->last_group;
+		return 0;
+	}
+	return -EOPNOTSUPP;
+}
+
 int uring_buffers_new(struct proactor *proactor, struct proactor_buffers *buffers)
 {
 	struct uring *uring = uring_of(proactor);
 
-	if (uring->group_count == GROUP_COUNT_MAX)
+	if (find_group(uring, &buffers->group) < 0)
 		return -EOPNOTSUPP;
 	buffers->engine = mmap(NULL, ring_size(buffers), PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (buffers->engine == MAP_FAILED)
 		return -ENOMEM;
-	buffers->group = uring->group_count;
 	if (register_ring(uring, buffers) < 0) {
 		(void)munmap(buffers->engine, ring_size(buffers));
 		return -EOPNOTSUPP;
 	}
-	uring->group_count++;
+	for (uint32_t i = buffers->count; i-- > 0;)
+		if (!buffers->lent[i])
+			uring_buffers_give(proactor, buffers, i);
 	return 0;
 }
 
@@ -166,7 +187,8 @@ static void rings_again(struct uring *uring)
 			continue;
 		(void)munmap(buffers->engine, ring_size(buffers));
 		buffers->in_engine = uring_buffers_new(&uring->base, buffers) == 0;
-		buffers_give_free(buffers);
+		if (!buffers->in_engine)
+			buffers_stack(buffers);
 	}
 }
 

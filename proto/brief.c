@@ -162,6 +162,7 @@ bool brief_write_request(struct queue_slot *ret_slot, uint32_t msgid, const stru
 	uint8_t *at;
 
 	if (!form || brief_has_region(op->opcode) != (region != NULL) ||
+		(region && region->is_pool) ||
 		(op->opcode != PROACTOR_NOP && (uint64_t)op->read.file > UINT32_MAX))
 		return false;
 	if (region &&
@@ -234,36 +235,74 @@ bool brief_read_response(const struct queue_slot *slot, uint32_t *ret_msgid, boo
 static const uint8_t shot_head[] = {TAG_ARRAY_3, 2, 0xaa, 'c', 'o', 'm', 'p', 'l', 'e', 't', 'i',
 	'o', 'n', TAG_ARRAY_2, TAG_UINT32};
 
-enum { SHOT_HEAD_SIZE = sizeof(shot_head), EVENTS_SIZE = 24, FILE_SIZE = 26 };
+enum { SHOT_HEAD_SIZE = sizeof(shot_head), EVENTS_SIZE = 24, FILE_SIZE = 26, BUFFER_SIZE = 30 };
 
-void brief_write_shot(struct queue_slot *ret_slot, uint32_t msgid, bool is_file, uint32_t result)
+void brief_write_shot(struct queue_slot *ret_slot, const struct brief_shot *shot)
 {
+	static const uint8_t sizes[] = {[BRIEF_NUMBER] = EVENTS_SIZE,
+		[BRIEF_FILE] = FILE_SIZE,
+		[BRIEF_BUFFER] = BUFFER_SIZE};
 	uint8_t *at = ret_slot->frame + SHOT_HEAD_SIZE;
 
 	memcpy(ret_slot->frame, shot_head, SHOT_HEAD_SIZE);
-	at = store32(at - 1, TAG_UINT32, msgid);
-	if (is_file)
+	at = store32(at - 1, TAG_UINT32, shot->msgid);
+	if (shot->kind != BRIEF_NUMBER)
 		*at++ = TAG_ARRAY_2;
-	at = store32(at, TAG_UINT32, result);
-	if (is_file)
+	at = store32(at, TAG_UINT32, shot->result);
+	if (shot->kind == BRIEF_FILE)
 		*at = TAG_NIL;
-	ret_slot->size = is_file ? FILE_SIZE : EVENTS_SIZE;
+	else if (shot->kind == BRIEF_BUFFER)
+		(void)store32(at, TAG_UINT32, shot->buffer);
+	ret_slot->size = sizes[shot->kind];
 }
 
-bool brief_read_shot(const struct queue_slot *slot, uint32_t *ret_msgid, bool *ret_is_file,
-	uint32_t *ret_result)
+bool brief_read_shot(const struct queue_slot *slot, struct brief_shot *ret_shot)
 {
 	const uint8_t *at = slot->frame + SHOT_HEAD_SIZE;
+	bool is_array;
 
 	if (memcmp(slot->frame, shot_head, SHOT_HEAD_SIZE) != 0)
 		return false;
-	*ret_msgid = load32(at);
+	ret_shot->msgid = load32(at);
 	at += sizeof(uint32_t);
-	*ret_is_file = *at == TAG_ARRAY_2;
-	at += *ret_is_file;
-	*ret_result = load32(at + 1);
+	is_array = *at == TAG_ARRAY_2;
+	at += is_array;
+	ret_shot->result = load32(at + 1);
+	ret_shot->buffer = load32(at + 6);
 	if (*at != TAG_UINT32)
 		return false;
-	return *ret_is_file ? slot->size == FILE_SIZE && at[5] == TAG_NIL
-			    : slot->size == EVENTS_SIZE;
+	switch (slot->size) {
+	case EVENTS_SIZE: ret_shot->kind = BRIEF_NUMBER; return !is_array;
+	case FILE_SIZE: ret_shot->kind = BRIEF_FILE; return is_array && at[5] == TAG_NIL;
+	case BUFFER_SIZE: ret_shot->kind = BRIEF_BUFFER; return is_array && at[5] == TAG_UINT32;
+	default: return false;
+	}
+}
+
+/* ---- buffers that are given back ---- */
+
+static const uint8_t release_head[] = {TAG_ARRAY_3, 2, 0xac, 'p', 'o', 'o', 'l', '_', 'r', 'e', 'l',
+	'e', 'a', 's', 'e', TAG_ARRAY_2};
+
+enum { RELEASE_HEAD_SIZE = sizeof(release_head), RELEASE_SIZE = RELEASE_HEAD_SIZE + 10 };
+
+void brief_write_release(struct queue_slot *ret_slot, uint32_t pool, uint32_t buffer)
+{
+	uint8_t *at = ret_slot->frame + RELEASE_HEAD_SIZE;
+
+	memcpy(ret_slot->frame, release_head, RELEASE_HEAD_SIZE);
+	at = store32(at, TAG_UINT32, pool);
+	(void)store32(at, TAG_UINT32, buffer);
+	ret_slot->size = RELEASE_SIZE;
+}
+
+bool brief_read_release(const struct queue_slot *slot, uint32_t *ret_pool, uint32_t *ret_buffer)
+{
+	const uint8_t *at = slot->frame + RELEASE_HEAD_SIZE;
+
+	*ret_pool = load32(at + 1);
+	*ret_buffer = load32(at + 6);
+	return slot->size == RELEASE_SIZE &&
+		memcmp(slot->frame, release_head, RELEASE_HEAD_SIZE) == 0 && at[0] == TAG_UINT32 &&
+		at[5] == TAG_UINT32;
 }

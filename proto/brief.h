@@ -15,6 +15,8 @@
  *      response  94 01 ce msgid4 c0 ce result4, or … c0 c0: nil
  *      shot      93 02 aa "completion" 92 ce msgid4 92 ce file4 c0            of an accept
  *                93 02 aa "completion" 92 ce msgid4 ce events4                of a poll
+ *                93 02 aa "completion" 92 ce msgid4 92 ce size4 ce buffer4    of a recv from a pool
+ *      release   93 02 ac "pool_release" 92 ce pool4 ce buffer4
  */
 #pragma once
 
@@ -60,12 +62,24 @@ void brief_write_response(struct queue_slot *ret_slot, uint32_t msgid, bool is_n
 bool brief_read_response(const struct queue_slot *slot, uint32_t *ret_msgid, bool *ret_is_nil,
 	uint32_t *ret_result);
 
-/*
- * Writes the notification of a shot, size and frame: @result, which is a file without an address
- * where @is_file, else a number.
- */
-void brief_write_shot(struct queue_slot *ret_slot, uint32_t msgid, bool is_file, uint32_t result);
+/* What a shot brought: a number, a file without an address, or bytes in a buffer of a pool. */
+enum brief_kind { BRIEF_NUMBER, BRIEF_FILE, BRIEF_BUFFER };
+
+struct brief_shot {
+	enum brief_kind kind;
+	uint32_t msgid;
+	uint32_t result; /* the number, the file, or how many bytes */
+	uint32_t buffer;
+};
+
+/* Writes the notification of a shot, size and frame. */
+void brief_write_shot(struct queue_slot *ret_slot, const struct brief_shot *shot);
+
+/* Takes the notification in @slot, a copy. False: it has another form; @ret_shot is spoilt. */
+bool brief_read_shot(const struct queue_slot *slot, struct brief_shot *ret_shot);
+
+/* Writes the notification that gives a buffer back to its pool, size and frame. */
+void brief_write_release(struct queue_slot *ret_slot, uint32_t pool, uint32_t buffer);
 
 /* Takes the notification in @slot, a copy. False: it has another form; what is set is spoilt. */
-bool brief_read_shot(const struct queue_slot *slot, uint32_t *ret_msgid, bool *ret_is_file,
-	uint32_t *ret_result);
+bool brief_read_release(const struct queue_slot *slot, uint32_t *ret_pool, uint32_t *ret_buffer);

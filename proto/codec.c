@@ -189,7 +189,7 @@ static bool read_region(struct reader *reader, uint32_t count, struct codec_regi
 		reader_int(reader, 0, INT64_MAX, &offset) < 0 ||
 		reader_int(reader, 0, INT64_MAX, ret_size) < 0)
 		return false;
-	*region = (struct codec_region){(uint64_t)memory, (uint64_t)offset};
+	*region = (struct codec_region){.memory = (uint64_t)memory, .offset = (uint64_t)offset};
 	return true;
 }
 
@@ -319,13 +319,27 @@ static const char *read_space(const struct value *value, enum op_kind kind, void
 	return NULL;
 }
 
+static bool read_pool(struct reader *reader, struct codec_region *region)
+{
+	int64_t pool;
+
+	if (reader_int(reader, 1, INT64_MAX, &pool) < 0)
+		return false;
+	*region = (struct codec_region){.memory = (uint64_t)pool, .is_pool = true};
+	return true;
+}
+
 static const char *read_only_region(struct reader *reader, uint32_t count, enum op_kind kind,
 	void *field, struct codec_scratch *scratch)
 {
-	int64_t size;
+	int64_t size = 0;
 
-	if (!read_region(reader, count, &scratch->regions[0], &size))
+	if (kind == OP_KIND_SPACE && count == 1) {
+		if (!read_pool(reader, &scratch->regions[0]))
+			return "of a pool [pool]";
+	} else if (!read_region(reader, count, &scratch->regions[0], &size)) {
 		return "of shared memory [memory, offset, size]";
+	}
 	scratch->region_count = 1;
 	set_space(kind, field, size, scratch);
 	return NULL;
@@ -464,8 +478,10 @@ static size_t sum_of(const struct iovec *pieces, size_t count)
 
 static void pack_region(struct pack *pack, const struct codec_region *region, size_t size)
 {
-	pack_array(pack, 3);
+	pack_array(pack, region->is_pool ? 1 : 3);
 	pack_uint(pack, region->memory);
+	if (region->is_pool)
+		return;
 	pack_uint(pack, region->offset);
 	pack_uint(pack, size);
 }
@@ -633,6 +649,16 @@ void codec_pack_result_in_memory(struct pack *pack, const struct proactor_op *op
 	codec_pack_trailer(pack, op);
 }
 
+void codec_pack_result_in_pool(struct pack *pack, int64_t result, int32_t buffer)
+{
+	pack_array(pack, 2);
+	pack_int(pack, result);
+	if (buffer >= 0)
+		pack_int(pack, buffer);
+	else
+		pack_nil(pack);
+}
+
 bool codec_result_has_bytes(enum op_result result)
 {
 	return result == OP_RESULT_BYTES || result == OP_RESULT_DATAGRAM ||
@@ -699,11 +725,30 @@ static void spread(const uint8_t *bytes, size_t size, const struct codec_result 
 	}
 }
 
+/* [size, buffer or nil]; of what size the buffer is, is for the caller to know. */
+static int read_in_pool(struct reader *reader, struct codec_result *result)
+{
+	int64_t buffer = -1;
+	struct value value;
+	uint32_t count;
+
+	if (reader_array(reader, &count) < 0 || count != 2 ||
+		reader_int(reader, 0, INT64_MAX, &result->result) < 0 ||
+		reader_next(reader, &value) < 0 ||
+		(value.token.type != TOKEN_NIL && !value_int(&value, 0, UINT16_MAX, &buffer)) ||
+		(buffer < 0 && result->result > 0))
+		return -EBADMSG;
+	result->buffer = (int32_t)buffer;
+	return 0;
+}
+
 static int read_bytes(struct reader *reader, struct codec_result *result)
 {
 	const uint8_t *bytes;
 	size_t size;
 
+	if (result->is_in_pool)
+		return read_in_pool(reader, result);
 	if (result->is_in_memory)
 		return reader_int(reader, 0, (int64_t)result->size, &result->result) < 0 ? -EBADMSG
 											 : 0;

@@ -24,10 +24,12 @@ enum { CODEC_PATHS_MAX = 2 };
 /*
  * A part of shared memory in place of bytes, `[memory, offset, size]` on the wire: of a SPACE, DATA
  * or MESSAGE_SPACE, or of a piece of the others. The size is that of the parameter, or the piece.
+ * Or a pool, `[pool]`, in place of a SPACE: which of its buffers is found when data comes.
  */
 struct codec_region {
-	uint64_t memory; /* its id; 0: none, it is bytes */
+	uint64_t memory; /* its id, or the pool's; 0: none, it is bytes */
 	uint64_t offset; /* in bytes */
+	bool is_pool;
 };
 
 /* What follows the bytes of a result at most: the largest address, and a number. */
@@ -51,6 +53,8 @@ struct codec_result {
 	void *data; /* room for @size bytes, */
 	size_t size;
 	bool is_in_memory; /* a region was named: the result says how many bytes are there */
+	bool is_in_pool;   /* a pool was: it says which buffer, too */
+	int32_t buffer;    /* that; -1: none, and no bytes */
 	const struct iovec *pieces;       /* or not NULL: pieces of so much, in place of @data */
 	struct proactor_address *address; /* size 0 where there was none */
 	uint32_t message_flags;
@@ -96,6 +100,9 @@ void codec_pack_result(struct pack *pack, const struct proactor_op *op, int64_t 
  * Packs the result of a success whose bytes are in shared memory: how many they are, instead.
  */
 void codec_pack_result_in_memory(struct pack *pack, const struct proactor_op *op, int64_t result);
+
+/* As above, where they are in the buffer of a pool with that index; -1: in none. */
+void codec_pack_result_in_pool(struct pack *pack, int64_t result, int32_t buffer);
 
 /* Whether the result of a success has bytes of the caller's buffer in it. */
 bool codec_result_has_bytes(enum op_result result);

@@ -6,7 +6,7 @@
 
 #include "proto/codec.h"
 
-enum { METHOD_PARAM_MAX = 2 };
+enum { METHOD_PARAM_MAX = 4 };
 
 static const struct method_info {
 	const char *name;
@@ -45,7 +45,9 @@ static const struct {
 	{"file", "integer: from open, accept, socket or attach; of this session only"},
 	{"dir", "integer: the file of a directory; or nil: the path is absolute"},
 	{"path", "str or bin without NUL, at most 4095 bytes"},
-	{"size", "integer: bytes; of what is read or received also [memory, offset, size]"},
+	{"size",
+		"integer: bytes; of what is read or received also [memory, offset, size]; of recv also "
+		"[pool]"},
 	{"bytes", "bin (str is accepted); also [memory, offset, size]"},
 	{"sizes",
 		"array of integers: bytes; at most 1024 of them; or of as many [memory, offset, size]"},

@@ -19,7 +19,7 @@
 #include "base/cleanup.h"
 #include "tests/bench/bench_daemon.h"
 
-enum { CONNECTIONS = 64, MESSAGE_SIZE = 64, ROOM = 4096 };
+enum { CONNECTIONS = 64, MESSAGE_SIZE = 64, ROOM = 4096, BUFFER_COUNT = 256 };
 
 /* ---- who sends ---- */
 
@@ -93,73 +93,65 @@ static void send_as_told(int fd, void *context)
 
 /* ---- the server ---- */
 
-struct connection {
-	int64_t file;
-	bool sends;  /* what is in flight, or to be started next, is the send */
-	size_t size; /* of what it sends */
-	uint8_t *data;
-};
-
 struct server {
 	struct proactor *proactor;
+	struct proactor_buffers *buffers;
 	struct bench_child sender;
 	uint64_t answered; /* bytes, in this run */
-	struct connection connections[CONNECTIONS];
 };
 
-static int start(struct server *server, struct connection *connection,
-	struct proactor_completion *ret_ready)
+/* One receive for all that comes on @file, which its shots then have as their context. */
+static int receive(struct server *server, int64_t file)
 {
-	struct proactor_op op = {.context = connection};
+	const struct proactor_op op = {
+		.opcode = PROACTOR_RECV,
+		.flags = PROACTOR_MULTISHOT | PROACTOR_BUFFER_SELECT,
+		.context = (void *)(intptr_t)file, // NOLINT(performance-no-int-to-ptr)
+		.recv = {.file = file, .buffers = server->buffers},
+	};
+	struct proactor_completion ready;
 	uint64_t key;
 
-	if (connection->sends) {
-		op.opcode = PROACTOR_SEND;
-		op.send.file = connection->file;
-		op.send.data = connection->data;
-		op.send.size = connection->size;
-	} else {
-		op.opcode = PROACTOR_RECV;
-		op.recv.file = connection->file;
-		op.recv.data = connection->data;
-		op.recv.size = ROOM;
-	}
-	return proactor_push(server->proactor, &op, &key, ret_ready);
+	return proactor_push(server->proactor, &op, &key, &ready);
 }
 
-static bool take(struct server *server, struct connection *connection, int64_t result)
+/* What was sent is done with. */
+static int sent(struct server *server, void *data, int64_t size)
 {
-	if (result <= 0 || (connection->sends && (size_t)result != connection->size))
-		return false;
-	if (connection->sends)
-		server->answered += connection->size;
-	connection->size = (size_t)result;
-	connection->sends = !connection->sends;
-	return true;
+	if (unlikely(size != MESSAGE_SIZE))
+		return -EIO;
+	server->answered += (uint64_t)size;
+	return proactor_buffer_release(server->buffers, data);
 }
 
-/* Goes on until something is in flight on @connection. */
-static int go_on(struct server *server, struct connection *connection)
+/* Sends @size bytes back, from where they came. */
+static int answer(struct server *server, int64_t file, void *data, int64_t size)
 {
+	const struct proactor_op op = {
+		.opcode = PROACTOR_SEND,
+		.context = data,
+		.send = {.file = file, .data = data, .size = (size_t)size},
+	};
 	struct proactor_completion ready;
-	int r;
+	uint64_t key;
+	int r = proactor_push(server->proactor, &op, &key, &ready);
 
-	do
-		r = start(server, connection, &ready);
-	while (r == PROACTOR_READY && take(server, connection, ready.result));
-	return r == PROACTOR_READY ? -EIO : r;
+	return r == PROACTOR_READY ? sent(server, data, ready.result) : r;
 }
 
-static int finish(struct server *server, const struct proactor_entry *entry)
+static int take(struct server *server, const struct proactor_entry *entry)
 {
 	struct proactor_completion completion;
 	int r = proactor_pop(server->proactor, entry, &completion);
 
 	if (unlikely(r < 0))
 		return r;
-	if (unlikely(!take(server, completion.context, completion.result)))
+	if (completion.opcode == PROACTOR_SEND)
+		return sent(server, completion.context, completion.result);
+	if (unlikely(!(completion.flags & PROACTOR_MORE)))
 		return -EIO;
-	return go_on(server, completion.context);
+	return answer(server, (int64_t)(intptr_t)completion.context,
+		proactor_buffer_data(server->buffers, completion.flags), completion.result);
 }
 
 static int server_run(void *context, uint64_t op_count, uint64_t seed)
@@ -178,7 +170,7 @@ static int server_run(void *context, uint64_t op_count, uint64_t seed)
 		if (count < 0)
 			return count;
 		for (int i = 0; r >= 0 && i < count; i++)
-			r = finish(server, &entries[i]);
+			r = take(server, &entries[i]);
 	}
 	if (r >= 0 && read(server->sender.fd, &op_count, sizeof(op_count)) != sizeof(op_count))
 		return -EIO;
@@ -226,21 +218,18 @@ static int accept_one(struct server *server, int64_t listener, int64_t *ret_file
 
 static int accept_all(struct server *server, int listener_fd)
 {
-	int64_t listener;
-	void *memory;
+	int64_t listener, files[CONNECTIONS];
 	int r = proactor_attach(server->proactor, listener_fd, &listener);
 
 	if (r < 0) {
 		(void)close(listener_fd);
 		return r;
 	}
-	r = proactor_memory_new(server->proactor, (size_t)CONNECTIONS * ROOM, &memory);
-	for (unsigned i = 0; r >= 0 && i < CONNECTIONS; i++) {
-		server->connections[i].data = (uint8_t *)memory + (size_t)i * ROOM;
-		r = accept_one(server, listener, &server->connections[i].file);
-	}
+	r = proactor_buffers_new(server->proactor, BUFFER_COUNT, ROOM, &server->buffers);
 	for (unsigned i = 0; r >= 0 && i < CONNECTIONS; i++)
-		r = go_on(server, &server->connections[i]);
+		r = accept_one(server, listener, &files[i]);
+	for (unsigned i = 0; r >= 0 && i < CONNECTIONS; i++)
+		r = receive(server, files[i]);
 	return MIN(r, 0);
 }
 
@@ -263,6 +252,7 @@ static int server_init(struct server *server)
 static void server_deinit(struct server *server)
 {
 	bench_child_stop(&server->sender);
+	server->buffers = proactor_buffers_free(server->buffers);
 	server->proactor = proactor_free(server->proactor);
 }
 

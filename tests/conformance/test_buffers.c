@@ -1,6 +1,8 @@
 /* Receives that take a buffer when data comes (PROACTOR_BUFFER_SELECT), once or on and on. */
 #include "tests/conformance/conformance.h"
 
+#include <stdlib.h>
+
 static struct proactor_op stream_of(int64_t file, struct proactor_buffers *buffers)
 {
 	return flagged(op_recv_select(file, buffers), PROACTOR_MULTISHOT);
@@ -324,6 +326,11 @@ START_TEST(buffers_that_make_no_sense_are_refused)
 	assert_result(proactor_buffers_new(proactor, 32769, 16, &buffers), -EINVAL);
 	assert_result(proactor_buffers_new(proactor, UINT32_MAX, 16, &buffers), -EINVAL);
 	assert_result(proactor_buffers_new(proactor, 16, SIZE_MAX, &buffers), -EINVAL);
+	assert_result(proactor_buffers_new_in(proactor, NULL, 16, 1, &buffers), -EINVAL);
+	assert_result(proactor_buffers_new_in(proactor, &byte, 0, 1, &buffers), -EINVAL);
+	assert_result(proactor_buffers_new_in(proactor, &byte, 1, 0, &buffers), -EINVAL);
+	assert_result(proactor_buffers_new_in(proactor, &byte, 3, 1, &buffers), -EINVAL);
+	assert_result(proactor_buffers_new_in(proactor, &byte, 65536, 1, &buffers), -EINVAL);
 	ck_assert_ptr_eq(buffers, &buffers);
 	buffers = buffers_of(proactor, 32768, 1);
 	ck_assert_ptr_null(proactor_buffers_free(buffers));
@@ -346,6 +353,45 @@ START_TEST(buffers_that_make_no_sense_are_refused)
 	proactor_buffers_free(strange);
 	stop(proactor);
 	stop(other);
+}
+END_TEST
+
+START_TEST(buffers_may_be_in_memory_of_the_callers)
+{
+	enum { COUNT = 4, SIZE = 1000, BEFORE = 24 };
+	struct proactor *proactor = start();
+	int peer;
+	int64_t file = stream(proactor, &peer);
+	void *ours = malloc(BEFORE + COUNT * SIZE), *registered;
+
+	must(proactor_memory_new(proactor, BEFORE + COUNT * SIZE, &registered));
+	for (int round = 0; round < 4; round++) {
+		uint8_t *memory = (uint8_t *)(round % 2 ? registered : ours) + BEFORE;
+		struct proactor_buffers *buffers;
+		uint64_t key;
+
+		memset(memory, 0xee, (size_t)COUNT * SIZE);
+		must(proactor_buffers_new_in(proactor, memory, COUNT, SIZE, &buffers));
+		key = launch(proactor, stream_of(file, buffers));
+		for (int i = 0; i < 3 * COUNT; i++) {
+			uint8_t *data;
+
+			ck_assert_int_eq(send(peer, "here", 4, 0), 4);
+			data = (uint8_t *)shot(proactor, key, buffers, 4);
+			ck_assert_mem_eq(data, "here", 4);
+			ck_assert_uint_eq(data[4], 0xee);
+			ck_assert(data >= memory && data <= memory + (COUNT - 1) * SIZE);
+			ck_assert_uint_eq((size_t)(data - memory) % SIZE, 0);
+			assert_result(proactor_buffer_release(buffers, data), 0);
+		}
+		end(proactor, key);
+		ck_assert_ptr_null(proactor_buffers_free(buffers));
+	}
+	proactor_memory_free(proactor, registered);
+	close(peer);
+	close_file(proactor, file);
+	stop(proactor);
+	free(ours);
 }
 END_TEST
 
@@ -409,6 +455,7 @@ void add_buffers(Suite *suite)
 	suite_add(suite, datagrams_take_a_buffer_each);
 	suite_add(suite, only_what_was_lent_can_be_given_back);
 	suite_add(suite, buffers_that_make_no_sense_are_refused);
+	suite_add(suite, buffers_may_be_in_memory_of_the_callers);
 	suite_add(suite, buffers_in_use_may_be_freed);
 	suite_add(suite, buffers_go_with_the_proactor);
 }

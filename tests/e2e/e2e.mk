@@ -20,7 +20,7 @@ $(e2e_programs): %: %.o $(B)/libproactor-client.a $(B)/libproactor.a
 		$(call pkg_libs,liburing $(msgpack_package))
 
 # also run with daemons of several threads: what they tell and how they end is to be the same
-E2E_THREADED := crowd limits life multishot pressure regions ring ring_hostile ring_shots stock systemd
+E2E_THREADED := crowd limits life multishot pool pressure regions ring ring_hostile ring_shots stock systemd
 e2e_threaded := $(addsuffix -threaded,$(E2E_THREADED))
 
 .PHONY: e2e $(addprefix run-e2e-,$(e2e_suites) $(e2e_scripts) $(e2e_threaded))

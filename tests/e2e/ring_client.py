@@ -246,3 +246,11 @@ def brief_shot(msgid, events):
 
 def brief_accepted(msgid, file):
     return b"\x93\x02\xaacompletion" + struct.pack(">2sI2sIc", b"\x92\xce", msgid, b"\x92\xce", file, b"\xc0")
+
+
+def brief_buffer(msgid, size, buffer):
+    return b"\x93\x02\xaacompletion" + struct.pack(">2sI2sIcI", b"\x92\xce", msgid, b"\x92\xce", size, b"\xce", buffer)
+
+
+def brief_release(pool, buffer):
+    return b"\x93\x02\xacpool_release" + struct.pack(">2sIcI", b"\x92\xce", pool, b"\xce", buffer)

@@ -372,76 +372,144 @@ END_TEST
 /* ---- shots ---- */
 
 /* What the general decoder makes of the shot of an accept or a poll. */
-static bool read_shot_generally(const struct queue_slot *slot, bool is_file, uint32_t *ret_msgid,
-	uint32_t *ret_result)
+/* Whether it is that notification, with two parameters; then @ret_params is at the first. */
+static bool is_notification(const struct queue_slot *slot, const char *method,
+	struct reader *ret_params)
 {
-	struct codec_result result = {0};
 	struct rpc_message message;
-	struct reader params;
-	struct scan scan;
 	const char *reason;
-	uint64_t msgid;
+	struct scan scan;
 
 	scan_reset(&scan);
 	if (scan_frame(&scan, slot->frame, slot->size, &limits) != SCAN_FRAME ||
 		scan.size != slot->size ||
 		rpc_parse(slot->frame, slot->size, &message, &reason) < 0 ||
 		message.type != RPC_NOTIFICATION || message.param_count != 2 ||
-		message.method_size != strlen("completion") ||
-		memcmp(message.method, "completion", message.method_size) != 0)
+		message.method_size != strlen(method) ||
+		memcmp(message.method, method, message.method_size) != 0)
 		return false;
-	params = message.params;
-	if (reader_uint(&params, UINT32_MAX, &msgid) < 0 ||
-		codec_read_result(is_file ? PROACTOR_ACCEPT : PROACTOR_POLL, params, &result) < 0)
+	*ret_params = message.params;
+	return true;
+}
+
+static bool read_shot_generally(const struct queue_slot *slot, enum brief_kind kind,
+	struct brief_shot *ret_shot)
+{
+	static const uint32_t shooters[] = {[BRIEF_NUMBER] = PROACTOR_POLL,
+		[BRIEF_FILE] = PROACTOR_ACCEPT,
+		[BRIEF_BUFFER] = PROACTOR_RECV};
+	struct codec_result result = {.is_in_pool = kind == BRIEF_BUFFER};
+	struct reader params;
+	uint64_t msgid;
+
+	if (!is_notification(slot, "completion", &params) ||
+		reader_uint(&params, UINT32_MAX, &msgid) < 0 ||
+		codec_read_result(shooters[kind], params, &result) < 0)
 		return false;
-	*ret_msgid = (uint32_t)msgid;
-	*ret_result = (uint32_t)result.result;
+	*ret_shot = (struct brief_shot){
+		.kind = kind,
+		.msgid = (uint32_t)msgid,
+		.result = (uint32_t)result.result,
+		.buffer = (uint32_t)result.buffer,
+	};
 	return result.result <= UINT32_MAX;
+}
+
+static bool shots_equal(const struct brief_shot *one, const struct brief_shot *other)
+{
+	return one->kind == other->kind && one->msgid == other->msgid &&
+		one->result == other->result &&
+		(one->kind != BRIEF_BUFFER || one->buffer == other->buffer);
 }
 
 START_TEST(shot_is_a_frame_like_any_other_and_is_read_as_it_was_written)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		for (unsigned is_file = 0; is_file < 2; is_file++) {
-			uint32_t msgid = (uint32_t)numbers[i], result = ~msgid, got_msgid, got;
+		for (unsigned kind = BRIEF_NUMBER; kind <= BRIEF_BUFFER; kind++) {
+			struct brief_shot shot = {kind, (uint32_t)numbers[i], ~(uint32_t)numbers[i],
+				(uint16_t)numbers[i]};
 			struct queue_slot slot = {0};
-			bool got_file;
+			struct brief_shot got;
+			uint32_t msgid, result;
+			bool is_nil;
 
-			brief_write_shot(&slot, msgid, is_file, result);
-			ck_assert(brief_read_shot(&slot, &got_msgid, &got_file, &got));
-			ck_assert(got_msgid == msgid && got_file == is_file && got == result);
-			ck_assert(read_shot_generally(&slot, is_file, &got_msgid, &got));
-			ck_assert(got_msgid == msgid && got == result);
-			ck_assert(!brief_read_response(&slot, &got_msgid, &got_file, &got));
+			brief_write_shot(&slot, &shot);
+			ck_assert(brief_read_shot(&slot, &got) && shots_equal(&got, &shot));
+			ck_assert(read_shot_generally(&slot, kind, &got) &&
+				shots_equal(&got, &shot));
+			ck_assert(!brief_read_response(&slot, &msgid, &is_nil, &result));
 		}
 }
 END_TEST
 
 static void check_shot_mutant(const struct queue_slot *slot)
 {
-	uint32_t msgid[2], result[2];
-	bool is_file;
+	struct brief_shot brief, general;
 
-	if (!brief_read_shot(slot, &msgid[0], &is_file, &result[0]))
+	/* a buffer beyond what a pool may have is refused by who reads a brief one */
+	if (!brief_read_shot(slot, &brief) ||
+		(brief.kind == BRIEF_BUFFER && brief.buffer > UINT16_MAX))
 		return;
-	if (!read_shot_generally(slot, is_file, &msgid[1], &result[1]) || msgid[0] != msgid[1] ||
-		result[0] != result[1])
+	if (!read_shot_generally(slot, brief.kind, &general) || !shots_equal(&brief, &general))
 		ck_abort_msg("a shot means two things");
+}
+
+/* Calls @check with each frame that is @slot but for one byte. */
+static void check_mutants(const struct queue_slot *slot,
+	void (*check)(const struct queue_slot *mutant))
+{
+	for (size_t place = 1; place < 2U + slot->size; place++)
+		for (unsigned byte = 0; byte < 256; byte++) {
+			struct queue_slot mutant = *slot;
+
+			((uint8_t *)&mutant)[place] = (uint8_t)byte;
+			check(&mutant);
+		}
 }
 
 START_TEST(every_other_byte_of_a_shot_is_refused_or_means_the_same)
 {
-	for (unsigned is_file = 0; is_file < 2; is_file++) {
+	for (unsigned kind = BRIEF_NUMBER; kind <= BRIEF_BUFFER; kind++) {
+		const struct brief_shot shot = {kind, 0x01020304, 0x05060708, 0x0900};
 		struct queue_slot slot = {0};
 
-		brief_write_shot(&slot, 0x01020304, is_file, 0x05060708);
-		for (size_t place = 1; place < 2U + slot.size; place++)
-			for (unsigned byte = 0; byte < 256; byte++) {
-				struct queue_slot mutant = slot;
+		brief_write_shot(&slot, &shot);
+		check_mutants(&slot, check_shot_mutant);
+	}
+}
+END_TEST
 
-				((uint8_t *)&mutant)[place] = (uint8_t)byte;
-				check_shot_mutant(&mutant);
-			}
+static bool read_release_generally(const struct queue_slot *slot, uint64_t ret_numbers[2])
+{
+	struct reader params;
+
+	return is_notification(slot, "pool_release", &params) &&
+		reader_uint(&params, INT64_MAX, &ret_numbers[0]) == 0 &&
+		reader_uint(&params, INT64_MAX, &ret_numbers[1]) == 0;
+}
+
+static void check_release_mutant(const struct queue_slot *slot)
+{
+	uint32_t pool, buffer;
+	uint64_t got[2];
+
+	if (!brief_read_release(slot, &pool, &buffer))
+		return;
+	if (!read_release_generally(slot, got) || got[0] != pool || got[1] != buffer)
+		ck_abort_msg("a release means two things");
+}
+
+START_TEST(release_is_read_as_it_was_written_and_no_other_byte_means_another)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		uint32_t given = (uint32_t)numbers[i], pool, buffer;
+		struct queue_slot slot = {0};
+
+		brief_write_release(&slot, given, ~given);
+		ck_assert(brief_read_release(&slot, &pool, &buffer));
+		ck_assert(pool == given && buffer == ~given);
+		check_release_mutant(&slot);
+		check_mutants(&slot, check_release_mutant);
 	}
 }
 END_TEST
@@ -463,5 +531,6 @@ int main(void)
 	suite_add(suite, every_other_byte_of_a_response_is_refused_or_means_the_same);
 	suite_add(suite, shot_is_a_frame_like_any_other_and_is_read_as_it_was_written);
 	suite_add(suite, every_other_byte_of_a_shot_is_refused_or_means_the_same);
+	suite_add(suite, release_is_read_as_it_was_written_and_no_other_byte_means_another);
 	return suite_main(suite);
 }

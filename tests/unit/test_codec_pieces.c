@@ -169,7 +169,7 @@ START_TEST(regions_are_packed_where_there_are_some)
 {
 	struct iovec pieces[] = {{(void *)(uintptr_t) "abc", 3}, {NULL, 100}, {NULL, 0}};
 	struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 3};
-	struct codec_region regions[] = {{0}, {5, 4096}, {0}};
+	struct codec_region regions[] = {{0}, {.memory = 5, .offset = 4096}, {0}};
 	struct proactor_op ops[] = {
 		{.opcode = PROACTOR_WRITEV, .writev = {1, pieces, 3, PROACTOR_CURRENT}},
 		{.opcode = PROACTOR_SENDMSG, .sendmsg = {1, &message, 0}},

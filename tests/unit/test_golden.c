@@ -287,16 +287,42 @@ static void pack_row(struct pack *pack, const struct row *row)
 	codec_pack_trailer(pack, &row->op);
 }
 
+enum { CALL_PARAMS_MAX = 4, RING_ENTRIES = 128 };
+
+/* Requests of methods whose parameters are numbers. */
+static const struct call {
+	const char *name;
+	const char *method;
+	unsigned count;
+	uint64_t params[CALL_PARAMS_MAX];
+} calls[] = {
+	{"describe request", "describe", 0, {0}},
+	{"ping request", "ping", 0, {0}},
+	{"attach request", "attach", 0, {0}},
+	{"detach request", "detach", 1, {1}},
+	{"cancel request", "cancel", 1, {UINT32_MAX}},
+	{"memory request", "memory", 1, {1048576}},
+	{"memory_free request", "memory_free", 1, {1}},
+	{"pool request", "pool", 4, {1, 0, 4096, 16}},
+	{"pool_free request", "pool_free", 1, {1}},
+	{"pool_release request", "pool_release", 2, {1, 7}},
+	{"ring request", "ring", 1, {RING_ENTRIES}},
+	{"stats request", "stats", 0, {0}},
+	{"sessions request", "sessions", 0, {0}},
+};
+
+static void pack_call(struct pack *pack, const struct call *call)
+{
+	rpc_pack_request(pack, 12, call->method, call->count);
+	for (unsigned i = 0; i < call->count; i++)
+		pack_uint(pack, call->params[i]);
+}
+
 /* A server that has done nothing, on a proactor that is only a name. */
 static struct proactor proactor = {.name = "io_uring"};
 static struct server server = {.shard_count = 1};
 static struct shard shard = {.server = &server};
 static struct session session;
-
-static void pack_request(struct pack *pack, const char *method)
-{
-	rpc_pack_request(pack, 12, method, 0);
-}
 
 static void hello_request(struct pack *pack)
 {
@@ -312,20 +338,10 @@ static void hello_response(struct pack *pack)
 	report_hello(pack, &shard);
 }
 
-static void describe_request(struct pack *pack)
-{
-	pack_request(pack, "describe");
-}
-
 static void describe_response(struct pack *pack)
 {
 	rpc_pack_success(pack, 12);
 	method_pack_describe(pack, &shard.limits);
-}
-
-static void ping_request(struct pack *pack)
-{
-	pack_request(pack, "ping");
 }
 
 static void nil_response(struct pack *pack)
@@ -334,33 +350,10 @@ static void nil_response(struct pack *pack)
 	pack_nil(pack);
 }
 
-static void attach_request(struct pack *pack)
-{
-	pack_request(pack, "attach");
-}
-
 static void attach_response(struct pack *pack)
 {
 	rpc_pack_success(pack, 12);
 	pack_int(pack, INT64_C(1) << 32);
-}
-
-static void detach_request(struct pack *pack)
-{
-	rpc_pack_request(pack, 12, "detach", 1);
-	pack_int(pack, 1);
-}
-
-static void cancel_request(struct pack *pack)
-{
-	rpc_pack_request(pack, 12, "cancel", 1);
-	pack_uint(pack, UINT32_MAX);
-}
-
-static void memory_request(struct pack *pack)
-{
-	rpc_pack_request(pack, 12, "memory", 1);
-	pack_uint(pack, 1048576);
 }
 
 static void memory_response(struct pack *pack)
@@ -369,18 +362,40 @@ static void memory_response(struct pack *pack)
 	pack_uint(pack, 1);
 }
 
-static void memory_free_request(struct pack *pack)
+static void pool_release_notification(struct pack *pack)
 {
-	rpc_pack_request(pack, 12, "memory_free", 1);
+	pack_array(pack, 3);
+	pack_uint(pack, RPC_NOTIFICATION);
+	pack_str(pack, "pool_release");
+	pack_array(pack, 2);
 	pack_uint(pack, 1);
+	pack_uint(pack, 7);
 }
 
-enum { RING_ENTRIES = 128 };
-
-static void ring_request(struct pack *pack)
+static void recv_request_from_pool(struct pack *pack)
 {
-	rpc_pack_request(pack, 12, "ring", 1);
-	pack_uint(pack, RING_ENTRIES);
+	struct proactor_op op = {
+		.opcode = PROACTOR_RECV, .flags = PROACTOR_MULTISHOT, .recv = {.file = 2}};
+
+	codec_pack_request_in(pack, 29, &op, &(struct codec_region){.memory = 1, .is_pool = true});
+}
+
+static void recv_response_from_pool(struct pack *pack)
+{
+	rpc_pack_success(pack, 29);
+	codec_pack_result_in_pool(pack, 5, 7);
+}
+
+static void recv_response_without_buffer(struct pack *pack)
+{
+	rpc_pack_success(pack, 29);
+	codec_pack_result_in_pool(pack, 0, -1);
+}
+
+static void recv_notification_from_pool(struct pack *pack)
+{
+	rpc_pack_completion(pack, 29);
+	codec_pack_result_in_pool(pack, 5, 7);
 }
 
 /* As methods.c packs it: tests/e2e/ring_client.py sees it come over a socket. */
@@ -408,7 +423,7 @@ static void read_response_in_memory(struct pack *pack)
 static void readv_request_in_memory(struct pack *pack)
 {
 	struct iovec named[] = {{NULL, 512}, {NULL, 4096}};
-	struct codec_region regions[] = {{1, 0}, {2, 8192}};
+	struct codec_region regions[] = {{.memory = 1}, {.memory = 2, .offset = 8192}};
 	struct proactor_op op = {.opcode = PROACTOR_READV, .readv = {1, named, 2, 0}};
 
 	codec_pack_request_in(pack, 20, &op, regions);
@@ -425,7 +440,7 @@ static void readv_response_in_memory(struct pack *pack)
 static void writev_request_in_memory(struct pack *pack)
 {
 	struct iovec some_named[] = {{(void *)(uintptr_t) "hel", 3}, {NULL, 4096}};
-	struct codec_region regions[] = {{0}, {1, 8192}};
+	struct codec_region regions[] = {{0}, {.memory = 1, .offset = 8192}};
 	struct proactor_op op = {
 		.opcode = PROACTOR_WRITEV, .writev = {1, some_named, 2, PROACTOR_CURRENT}};
 
@@ -450,16 +465,11 @@ static void recvmsg_response_in_memory(struct pack *pack)
 static void sendmsg_request_in_memory(struct pack *pack)
 {
 	struct iovec some_named[] = {{(void *)(uintptr_t) "hel", 3}, {NULL, 1400}};
-	struct codec_region regions[] = {{0}, {1, 64}};
+	struct codec_region regions[] = {{0}, {.memory = 1, .offset = 64}};
 	struct msghdr message = {.msg_iov = some_named, .msg_iovlen = 2};
 	struct proactor_op op = {.opcode = PROACTOR_SENDMSG, .sendmsg = {2, &message, 0}};
 
 	codec_pack_request_in(pack, 25, &op, regions);
-}
-
-static void stats_request(struct pack *pack)
-{
-	pack_request(pack, "stats");
 }
 
 static void stats_response(struct pack *pack)
@@ -469,11 +479,6 @@ static void stats_response(struct pack *pack)
 	rpc_pack_success(pack, 12);
 	report_take_tally(&shard, &tally);
 	report_pack_stats(pack, &shard, &tally);
-}
-
-static void sessions_request(struct pack *pack)
-{
-	pack_request(pack, "sessions");
 }
 
 static void sessions_response(struct pack *pack)
@@ -536,21 +541,21 @@ static const struct {
 } messages[] = {
 	{"hello request", hello_request},
 	{"hello response", hello_response},
-	{"describe request", describe_request},
 	{"describe response", describe_response},
-	{"ping request", ping_request},
 	{"ping response", nil_response},
-	{"attach request", attach_request},
 	{"attach response", attach_response},
-	{"detach request", detach_request},
 	{"detach response", nil_response},
-	{"cancel request", cancel_request},
 	{"cancel response", nil_response},
-	{"memory request", memory_request},
 	{"memory response", memory_response},
-	{"memory_free request", memory_free_request},
 	{"memory_free response", nil_response},
-	{"ring request", ring_request},
+	{"pool response", memory_response},
+	{"pool_free response", nil_response},
+	{"pool_release response", nil_response},
+	{"pool_release notification", pool_release_notification},
+	{"recv request, from a pool", recv_request_from_pool},
+	{"recv response, from a pool", recv_response_from_pool},
+	{"recv response, without a buffer", recv_response_without_buffer},
+	{"recv notification, from a pool", recv_notification_from_pool},
 	{"ring response", ring_response},
 	{"read request, in memory", read_request_in_memory},
 	{"read response, in memory", read_response_in_memory},
@@ -560,9 +565,7 @@ static const struct {
 	{"recvmsg request, in memory", recvmsg_request_in_memory},
 	{"recvmsg response, in memory", recvmsg_response_in_memory},
 	{"sendmsg request, in memory and not", sendmsg_request_in_memory},
-	{"stats request", stats_request},
 	{"stats response", stats_response},
-	{"sessions request", sessions_request},
 	{"sessions response", sessions_response},
 	{"error response", error_response},
 	{"error response, of the protocol", error_response_protocol},
@@ -620,12 +623,17 @@ START_TEST(what_is_packed_is_what_the_file_says)
 		pack_row(&pack, &rows[i]);
 		check_bytes(rows[i].name, &buffer);
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		pack_call(&pack, &calls[i]);
+		check_bytes(calls[i].name, &buffer);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {
 		messages[i].pack(&pack);
 		check_bytes(messages[i].name, &buffer);
 	}
 	ck_assert(!pack.failed);
-	ck_assert_uint_eq(example_count, ARRAY_SIZE(rows) + ARRAY_SIZE(messages));
+	ck_assert_uint_eq(example_count,
+		ARRAY_SIZE(rows) + ARRAY_SIZE(calls) + ARRAY_SIZE(messages));
 	buffer_deinit(&buffer);
 }
 END_TEST

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "driver/buffers.h"
 #include "driver/uring.h"
 
 static struct proactor *start(uint32_t capacity)
@@ -220,6 +221,27 @@ START_TEST(call_in_place_of_an_operation_does_the_same)
 }
 END_TEST
 
+/* A daemon makes and frees them for as long as it runs; a number that one has no other gets. */
+START_TEST(numbers_of_buffers_come_round)
+{
+	struct proactor *proactor = start(4);
+	struct proactor_buffers *kept, *made;
+
+	must(proactor_buffers_new(proactor, 1, 1, &kept));
+	if (!kept->in_engine) {
+		proactor_free(proactor);
+		return; /* before Linux 5.19 they have none */
+	}
+	for (unsigned i = 0; i < 2 * (UINT16_MAX + 1U); i++) {
+		must(proactor_buffers_new(proactor, 1, 1, &made));
+		ck_assert(made->in_engine && made->group != kept->group);
+		proactor_buffers_free(made);
+	}
+	proactor_buffers_free(kept);
+	proactor_free(proactor);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("uring");
@@ -229,5 +251,6 @@ int main(void)
 	suite_add(suite, what_queues_is_submitted_in_the_order_of_the_pushes);
 	suite_add(suite, many_pushes_share_one_system_call);
 	suite_add(suite, call_in_place_of_an_operation_does_the_same);
+	suite_add(suite, numbers_of_buffers_come_round);
 	return suite_main(suite);
 }
