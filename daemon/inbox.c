@@ -180,6 +180,7 @@ static void received(struct task *task, int64_t result)
 		follow(inbox, (size_t)result);
 		buffer_commit(&inbox->bytes, (size_t)result);
 	} else if (result != -EINTR) {
+		inbox->ended = result == 0;
 		session_close(session);
 	}
 	inbox_resume(session);

@@ -24,6 +24,7 @@ struct inbox {
 	int fds[RPC_FDS_MAX]; /* that came and were not taken yet, in order */
 	unsigned fd_count;
 	bool fds_cut;          /* more came than there was room for */
+	bool ended;            /* there is, and will be, nothing more to receive */
 	uint64_t charged_size; /* of the buffer, to the user */
 
 	struct msghdr message;

@@ -269,6 +269,18 @@ static void free_ring(struct session *session)
 	session->ring = ring_free(session->ring);
 }
 
+/*
+ * A client's socket can hold descriptors that nobody has received, which close with it, and that
+ * can block: one that has received all there will ever be does not.
+ */
+static void close_socket(struct session *session)
+{
+	struct loop *loop = session_loop(session);
+
+	if (!session->inbox.ended || !loop_close_now(loop, &session->socket))
+		loop_close(loop, session->socket);
+}
+
 static void free_session(struct session *session)
 {
 	struct shard *shard = session->shard;
@@ -280,7 +292,7 @@ static void free_session(struct session *session)
 	pools_deinit(session);
 	memories_deinit(session);
 	close_files(session);
-	loop_close(&shard->loop, session->socket);
+	close_socket(session);
 	inbox_deinit(session);
 	files_deinit(&session->files);
 	map_deinit(&session->operations_by_msgid);
