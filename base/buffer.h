@@ -31,7 +31,8 @@ void buffer_trim(struct buffer *buffer, size_t keep);
 
 static inline const uint8_t *buffer_bytes(const struct buffer *buffer)
 {
-	return buffer->data + buffer->head;
+	/* of one that never had any: NULL + 0 is not defined in C */
+	return (const uint8_t *)((uintptr_t)buffer->data + buffer->head);
 }
 
 static inline size_t buffer_size(const struct buffer *buffer)

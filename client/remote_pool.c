@@ -134,7 +134,7 @@ int remote_pool_take(struct slot *slot, int64_t size, int32_t index, uint32_t *r
 	*ret_flags = 0;
 	if (index < 0)
 		return 0;
-	if ((uint32_t)index >= buffers->count || size > (int64_t)buffers->size ||
+	if ((uint32_t)index >= buffers->count || size < 1 || size > (int64_t)buffers->size ||
 		pool_of(slot)->taken[index])
 		return -EBADMSG;
 	pool_of(slot)->taken[index] = true;

@@ -736,7 +736,7 @@ static int read_in_pool(struct reader *reader, struct codec_result *result)
 		reader_int(reader, 0, INT64_MAX, &result->result) < 0 ||
 		reader_next(reader, &value) < 0 ||
 		(value.token.type != TOKEN_NIL && !value_int(&value, 0, UINT16_MAX, &buffer)) ||
-		(buffer < 0 && result->result > 0))
+		(buffer < 0) != (result->result == 0))
 		return -EBADMSG;
 	result->buffer = (int32_t)buffer;
 	return 0;

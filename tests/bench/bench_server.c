@@ -106,7 +106,7 @@ static int receive(struct server *server, int64_t file)
 	const struct proactor_op op = {
 		.opcode = PROACTOR_RECV,
 		.flags = PROACTOR_MULTISHOT | PROACTOR_BUFFER_SELECT,
-		.context = (void *)(intptr_t)file, // NOLINT(performance-no-int-to-ptr)
+		.context = (void *)(intptr_t)file,
 		.recv = {.file = file, .buffers = server->buffers},
 	};
 	struct proactor_completion ready;

@@ -37,19 +37,23 @@ enum {
 	FLAG_CANCEL = 8,
 	FLAG_HANDLE = 16, /* the proactor has a handle, and waits in another way */
 	FLAG_RING = 32,   /* operations and answers go by a ring */
+	FLAG_POOL = 64,   /* the receive takes from a pool */
 };
 
-enum { OPERATIONS = 15, PIECES = 10, ROOM = 64, PATIENCE_S = 5 };
+enum { OPERATIONS = 15, PIECES = 10, ROOM = 64, PATIENCE_S = 5, POOL_SIZE = 4096 };
 
-/* [1, 1, nil, {"limits": {"transfer_size": 4096}}] */
-static const uint8_t hello[] = "\x94\x01\x01\xc0\x81\xa6limits\x81\xadtransfer_size\xcd\x10\x00";
-
-/* As above, with "features": ["ring"]; and [1, 2, nil, {"entries": 8}] */
-static const uint8_t hello_with_ring[] =
-	"\x94\x01\x01\xc0\x82\xa6limits\x81\xadtransfer_size\xcd\x10\x00\xa8"
-	"features\x91\xa4ring";
+/*
+ * [1, 1, nil, {"limits": {"transfer_size": 4096}, "features": ["ring", "memory", "pool"]}]: the
+ * features are blotted out where there are none. And [1, 2, nil, {"entries": 8}].
+ */
+static const uint8_t hello[] = "\x94\x01\x01\xc0\x82\xa6limits\x81\xadtransfer_size\xcd\x10\x00\xa8"
+			       "features\x93\xa4ring\xa6memory\xa4pool";
 static const uint8_t ring_answer[] = "\x94\x01\x02\xc0\x81\xa7"
 				     "entries\x08";
+
+/* [1, 2147483649, nil, 1] and [1, 2147483650, nil, 1], to the first calls that are waited for */
+static const uint8_t memory_answer[] = "\x94\x01\xce\x80\x00\x00\x01\xc0\x01";
+static const uint8_t pool_answer[] = "\x94\x01\xce\x80\x00\x00\x02\xc0\x01";
 
 enum { RING_FDS = 3, RESPONSES_AT = QUEUE_SLOTS_AT + QUEUE_ENTRIES_MIN * QUEUE_SLOT_SIZE };
 
@@ -104,21 +108,53 @@ static void show(uint8_t *memory, const uint8_t *bytes, size_t size)
 		memcpy(memory + RESPONSES_AT, bytes, MIN(size, room));
 }
 
+static int make_memory(size_t size)
+{
+	int fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert(ftruncate(fd, (off_t)size) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+	return fd;
+}
+
+static void say_hello(int fd, const struct script *script, size_t fd_count)
+{
+	uint8_t bytes[sizeof(hello) - 1];
+
+	memcpy(bytes, hello, sizeof(bytes));
+	if (!(script->flags & FLAG_RING))
+		((uint8_t *)memmem(bytes, sizeof(bytes), "ring", 4))[0] = '-';
+	if (!(script->flags & FLAG_POOL))
+		((uint8_t *)memmem(bytes, sizeof(bytes), "pool", 4))[0] = '-';
+	send_all(fd, bytes, sizeof(bytes), &listen_fd, fd_count);
+}
+
+static void give_pool(int fd, const struct script *script)
+{
+	int memory = script->flags & FLAG_POOL ? make_memory(POOL_SIZE) : -1;
+
+	if (memory < 0)
+		return;
+	wait_for_request(fd);
+	send_all(fd, memory_answer, sizeof(memory_answer) - 1, &memory, 1);
+	wait_for_request(fd);
+	send_all(fd, pool_answer, sizeof(pool_answer) - 1, NULL, 0);
+	close(memory);
+}
+
 static void play_by_ring(int fd, const struct script *script)
 {
 	size_t size = queue_memory_size(QUEUE_ENTRIES_MIN);
-	int fds[RING_FDS] = {memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING),
-		eventfd(0, EFD_CLOEXEC), eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)};
+	int fds[RING_FDS] = {
+		make_memory(size), eventfd(0, EFD_CLOEXEC), eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)};
 	uint8_t *memory;
 
-	assert(ftruncate(fds[0], (off_t)size) == 0 &&
-		fcntl(fds[0], F_ADD_SEALS, F_SEAL_SHRINK) == 0);
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
 	assert(memory != MAP_FAILED);
 	show(memory, script->first, script->first_size);
-	send_all(fd, hello_with_ring, sizeof(hello_with_ring) - 1, NULL, 0);
+	say_hello(fd, script, 0);
 	wait_for_request(fd);
 	send_all(fd, ring_answer, sizeof(ring_answer) - 1, fds, RING_FDS);
+	give_pool(fd, script);
 	/* until it sleeps: then what it looked at before is changed */
 	(void)poll(&(struct pollfd){.fd = fds[1], .events = POLLIN}, 1, 1);
 	show(memory, script->second, script->second_size);
@@ -133,7 +169,8 @@ static void play_by_socket(int fd, const struct script *script)
 {
 	size_t fd_count = script->flags & FLAG_DESCRIPTORS ? 1 : 0;
 
-	send_all(fd, hello, sizeof(hello) - 1, &listen_fd, fd_count);
+	say_hello(fd, script, fd_count);
+	give_pool(fd, script);
 	send_all(fd, script->first, script->first_size, NULL, 0);
 	wait_for_request(fd);
 	send_all(fd, script->second, script->second_size, &listen_fd, fd_count);

@@ -155,7 +155,7 @@ int fuzz_server_connect(const uint8_t *data, size_t size)
 	return fd;
 }
 
-/* A file, a pipe with something in it, a socket. */
+/* A file, a pipe and a socket with something in them. */
 static void make_descriptors(int *fds)
 {
 	int pipes[2], sockets[2];
@@ -166,6 +166,7 @@ static void make_descriptors(int *fds)
 	fds[1] = pipes[0];
 	fds[2] = pipes[1];
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
+	assert(write(sockets[1], "message", 7) == 7);
 	fds[3] = sockets[0];
 	close(sockets[1]);
 }
