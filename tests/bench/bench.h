@@ -30,12 +30,17 @@
  *      bench_ways.c       every way to do the same
  *      bench_matrix.c     all of them side by side, at every depth
  *      bench_others.c     whether the machine was ours
+ *      bench_line.c       how far its processors are from each other
  *      report.py          the page and the tables of docs/PERFORMANCE.md, from results.json
  *
  * A measurement is a race of *sides* that do the same number of the same operations, most often
  * ours and a yardstick. The machines that this runs on are noisy, so a side is never measured
  * alone: short runs alternate, A B B A, each pair has its ratio, and the median of these is what
  * counts. Both sides run on the same processors and see the same random offsets.
+ *
+ * How far the two processors are from each other changes on a virtual machine, and what is told
+ * through shared memory with it: a row has the longer of two measurements, line_ns, one before it and
+ * one after.
  *
  * What is missing (a peer that is not installed, a transport that the daemon does not offer) has a
  * row that says so.
@@ -213,6 +218,13 @@ void bench_table_print(const struct bench *bench);
 /* Begins to count, or tells the share of the processors' time that others had since. */
 double bench_others(bool begins);
 
+/* ---- bench_line.c ---- */
+
+/*
+ * How long a cache line takes to the servers' processor and back, in ns; 0 where there is no other.
+ */
+double bench_line_ns(void);
+
 /* ---- bench_process.c ---- */
 
 /*
@@ -222,6 +234,7 @@ double bench_others(bool begins);
 void bench_pin(unsigned cpu);
 void bench_unpin(void); /* on all of them */
 bool bench_is_pinned(void);
+unsigned bench_cpu_count(void); /* that this process may use */
 
 /*
  * Has @path removed when the benchmark ends, on an interrupt as well. @path stays the caller's and

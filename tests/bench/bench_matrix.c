@@ -26,7 +26,7 @@ static void name_cell(char name[BENCH_NAME_SIZE], const struct bench_task *task,
 }
 
 static void add_cell(struct bench_field *field, const char *name, const struct bench_racer *racer,
-	const struct bench_racer *yardstick, unsigned rounds)
+	const struct bench_racer *yardstick, unsigned rounds, double line_ns)
 {
 	struct bench_row *row = bench_add_row(field->bench, name, "ops/s");
 
@@ -38,6 +38,7 @@ static void add_cell(struct bench_field *field, const char *name, const struct b
 	}
 	row->p50_ns = histogram_quantile(&racer->latencies, 0.5);
 	row->p99_ns = histogram_quantile(&racer->latencies, 0.99);
+	row->extras[0] = (struct bench_extra){"line_ns", line_ns};
 }
 
 static int race(struct bench_field *field, struct bench_racer *racers, unsigned depth, bool pinned)
@@ -48,6 +49,7 @@ static int race(struct bench_field *field, struct bench_racer *racers, unsigned 
 	unsigned entered[BENCH_WAY_COUNT], count = 0;
 	const struct bench_racer *yardstick = NULL;
 	char name[BENCH_NAME_SIZE];
+	double line_ns = bench_line_ns();
 	int r;
 
 	memset(racers, 0, BENCH_WAY_COUNT * sizeof(*racers));
@@ -62,9 +64,10 @@ static int race(struct bench_field *field, struct bench_racer *racers, unsigned 
 		entered[count++] = way;
 	}
 	r = bench_race(racers, count, &pace);
+	line_ns = MAX(line_ns, bench_line_ns());
 	for (unsigned i = 0; r >= 0 && i < count; i++) {
 		name_cell(name, field->task, depth, entered[i], pinned);
-		add_cell(field, name, &racers[i], yardstick, pace.rounds);
+		add_cell(field, name, &racers[i], yardstick, pace.rounds, line_ns);
 	}
 	return r;
 }
@@ -193,7 +196,7 @@ static void print_table(const struct bench *bench, const struct bench_task *task
 	enum figure figure)
 {
 	static const char *const titles[] = {[RATIO] = "against liburing in-process, times",
-		[RATE] = "thousand bench_tasks a second",
+		[RATE] = "thousand operations a second",
 		[P99] = "p99 of the time of an operation, us"};
 	char name[BENCH_NAME_SIZE];
 

@@ -79,6 +79,13 @@ void bench_unpin(void)
 	pinned = false;
 }
 
+unsigned bench_cpu_count(void)
+{
+	const cpu_set_t *allowed = cpus_allowed();
+
+	return allowed ? (unsigned)CPU_COUNT(allowed) : 1;
+}
+
 bool bench_is_pinned(void)
 {
 	return pinned;

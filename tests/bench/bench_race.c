@@ -142,8 +142,9 @@ struct bench_row *bench_add_value(struct bench *bench, const char *name, const c
 	return row;
 }
 
-static void add_pair(struct bench *bench, const char *name, const struct bench_racer *ours,
-	const struct bench_racer *yardstick, const char *absent, unsigned rounds)
+static struct bench_row *add_pair(struct bench *bench, const char *name,
+	const struct bench_racer *ours, const struct bench_racer *yardstick, const char *absent,
+	unsigned rounds)
 {
 	struct bench_row *row = bench_add_row(bench, name, "ops/s");
 
@@ -160,6 +161,7 @@ static void add_pair(struct bench *bench, const char *name, const struct bench_r
 		memcpy(row->yardstick, yardstick->per_second, sizeof(row->yardstick));
 		row->yardstick_name = yardstick->side.name;
 	}
+	return row;
 }
 
 int bench_pair(struct bench *bench, const char *name, const struct bench_side *ours,
@@ -169,7 +171,9 @@ int bench_pair(struct bench *bench, const char *name, const struct bench_side *o
 		? (struct bench_pace){5, 25 * NSEC_PER_MSEC}
 		: (struct bench_pace){31, 100 * NSEC_PER_MSEC};
 	_cleanup_(freep) struct bench_racer *racers = calloc(2, sizeof(*racers));
+	struct bench_row *row;
 	unsigned count = 0;
+	double line_ns;
 	int r;
 
 	if (!bench_wants(bench, name))
@@ -182,9 +186,12 @@ int bench_pair(struct bench *bench, const char *name, const struct bench_side *o
 		racers[count++].side = *ours;
 	if (yardstick)
 		racers[count++].side = *yardstick;
+	line_ns = bench_line_ns();
 	r = bench_race(racers, count, &pace);
-	if (r >= 0)
-		add_pair(bench, name, ours ? &racers[0] : NULL,
-			yardstick ? &racers[count - 1] : NULL, absent, pace.rounds);
-	return r;
+	if (r < 0)
+		return r;
+	row = add_pair(bench, name, ours ? &racers[0] : NULL, yardstick ? &racers[count - 1] : NULL,
+		absent, pace.rounds);
+	row->extras[0] = (struct bench_extra){"line_ns", MAX(line_ns, bench_line_ns())};
+	return 0;
 }

@@ -75,6 +75,15 @@ def machine():
     return f"{len(os.sched_getaffinity(0))} × {model}, Linux {platform.release()}, {datetime.date.today().isoformat()}"
 
 
+def note_of(row):
+    """What is to be known about a case."""
+    if "absent" in row:
+        return "absent: " + row["absent"]
+    note = row.get("note", "")
+    # what is told through shared memory depends on how far the processors were from each other
+    return f"{note}; line {row['line_ns']:.0f} ns" if "ring" in note and row.get("line_ns") else note
+
+
 def figure_of(row):
     """What is held against the goal, or the ratio, as text."""
     goal = row.get("goal")
@@ -151,7 +160,7 @@ def markdown_cases(results):
         ours = "" if row["ours"] is None else f"{plot.short(row['ours'])} {row['unit']}"
         yardstick = "" if row["yardstick"] is None else f"{plot.short(row['yardstick'])} ({row['yardstick_name']})"
         goal = goal_text(row["goal"]) if "goal" in row else ""
-        says = "absent: " + row["absent"] if "absent" in row else row.get("note", "")
+        says = note_of(row)
         if row.get("reached") is False:
             says = "**missed**" + (f"; {says}" if says else "")
         out.append(f"| `{row['name']}` | {ours} | {yardstick} | {quartiles} | {goal} | {says} |")
@@ -274,7 +283,7 @@ def html_tax(results):
 def html_cases(results):
     body = []
     for row in results.cases:
-        says = "absent: " + row["absent"] if "absent" in row else row.get("note", "")
+        says = note_of(row)
         verdict = {True: ("good", "reached"), False: ("bad", "missed")}.get(row.get("reached"), ("", ""))
         quartiles = f"{row['ratio']:.3f} <small>[{row['ratio_low']:.2f} {row['ratio_high']:.2f}]</small>" if row["ratio"] else ""
         ours = "" if row["ours"] is None else f"{plot.short(row['ours'])} {row['unit']}"
