@@ -38,9 +38,8 @@
  * alone: short runs alternate, A B B A, each pair has its ratio, and the median of these is what
  * counts. Both sides run on the same processors and see the same random offsets.
  *
- * How far the two processors are from each other changes on a virtual machine, and what is told
- * through shared memory with it: a row has the longer of two measurements, line_ns, one before it and
- * one after.
+ * How far the two processors are from each other changes on a virtual machine, and with it what is
+ * told through shared memory: a row has the longer of two measurements, line_ns, before and after.
  *
  * What is missing (a peer that is not installed, a transport that the daemon does not offer) has a
  * row that says so.
