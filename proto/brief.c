@@ -274,7 +274,9 @@ bool brief_read_shot(const struct queue_slot *slot, struct brief_shot *ret_shot)
 	switch (slot->size) {
 	case EVENTS_SIZE: ret_shot->kind = BRIEF_NUMBER; return !is_array;
 	case FILE_SIZE: ret_shot->kind = BRIEF_FILE; return is_array && at[5] == TAG_NIL;
-	case BUFFER_SIZE: ret_shot->kind = BRIEF_BUFFER; return is_array && at[5] == TAG_UINT32;
+	case BUFFER_SIZE:
+		ret_shot->kind = BRIEF_BUFFER;
+		return is_array && at[5] == TAG_UINT32 && ret_shot->result > 0;
 	default: return false;
 	}
 }

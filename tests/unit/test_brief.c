@@ -426,7 +426,9 @@ START_TEST(shot_is_a_frame_like_any_other_and_is_read_as_it_was_written)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		for (unsigned kind = BRIEF_NUMBER; kind <= BRIEF_BUFFER; kind++) {
-			struct brief_shot shot = {kind, (uint32_t)numbers[i], ~(uint32_t)numbers[i],
+			/* no bytes need no buffer */
+			struct brief_shot shot = {kind, (uint32_t)numbers[i],
+				~(uint32_t)numbers[i] | (kind == BRIEF_BUFFER),
 				(uint16_t)numbers[i]};
 			struct queue_slot slot = {0};
 			struct brief_shot got;
