@@ -6,9 +6,10 @@
  * meet a later operation that got the same index: that one is pushed, and so sent, after it. Calls
  * that are waited for (attach, detach) have msgids with the highest bit set.
  *
- * What more an operation may be than a request and a response has files of its own: receives that
- * select a buffer are several requests, one after another (remote_select.c), multishot ones have
- * notifications before their response (remote_shots.c).
+ * What more an operation may be than a request and a response has files of its own: multishot ones
+ * have notifications before their response (remote_shots.c), receives that select a buffer have it
+ * from a pool of the daemon's (remote_pool.c), or are several requests, one after another
+ * (remote_select.c).
  *
  * Requests collect in the connection's buffer and leave with one send when the caller polls; all
  * the responses that have come are taken at once. The caller's buffers are touched in poll alone,

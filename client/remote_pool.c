@@ -53,14 +53,15 @@ static bool share(struct remote *remote, struct proactor_buffers *buffers, bool 
 	return *ret_is_new = remote_find_memory(remote, buffers->memory, size, ret_region);
 }
 
-/* What was shared is memory as any other again, or the process's addresses would be spoilt. */
-static int unshare(struct remote *remote, struct proactor_buffers *buffers)
+/*
+ * The buffers' memory is private again. Where that fails they stay in what was shared, which serves
+ * as well: the daemon has forgotten it.
+ */
+static void unshare(struct remote *remote, struct proactor_buffers *buffers)
 {
 	remote_memory_remove(&remote->base, buffers->memory);
-	return mmap(buffers->memory, memory_size(buffers), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED
-		? -errno
-		: 0;
+	(void)mmap(buffers->memory, memory_size(buffers), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
 int remote_buffers_new(struct proactor *proactor, struct proactor_buffers *buffers)
@@ -79,10 +80,15 @@ int remote_buffers_new(struct proactor *proactor, struct proactor_buffers *buffe
 			     (const uint64_t[]){
 				     region.memory, region.offset, buffers->size, buffers->count},
 			     4);
+	/* a release has 32 bits for it */
+	if (id > UINT32_MAX) {
+		remote_tell(remote, "pool_free", (uint64_t)id);
+		id = -EOPNOTSUPP;
+	}
 	if (id < 0) {
 		free(pool);
 		if (is_new)
-			(void)unshare(remote, buffers);
+			unshare(remote, buffers);
 		return (int)id;
 	}
 	pool->id = (uint64_t)id;

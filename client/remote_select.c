@@ -1,16 +1,17 @@
 /*
- * Receives that take their buffer when data comes (PROACTOR_BUFFER_SELECT), over the daemon.
+ * Receives that take their buffer when data comes (PROACTOR_BUFFER_SELECT), over a daemon that does
+ * not share a pool of them (remote_pool.c).
  *
  *      push ──▶ poll ──ready──▶ a buffer is taken, recv that does not wait ──bytes──▶ the end
  *                ▲                  │ none is free: the front waits for one
  *                └──somebody else───┘
  *                   was faster
  *
- * A receive that waited in the daemon would have to bring its bytes to a buffer that is reserved
- * for it, or to none: then idle connections would hold all buffers, or bytes be lost with a
- * cancellation, since what was received cannot be put back. So it is readiness that is waited for,
- * which costs a second message, but for a further shot: there data is likely, and it is asked for
- * first.
+ * Without a pool, a receive that waited in the daemon would have to bring its bytes to a buffer
+ * that is reserved for it, or to none: then idle connections would hold all buffers, or bytes be
+ * lost with a cancellation, since what was received cannot be put back. So it is readiness that is
+ * waited for, which costs a second message, but for a further shot: there data is likely, and it is
+ * asked for first.
  */
 #include <errno.h>
 #include <poll.h>
@@ -55,9 +56,7 @@ static int send_receive(struct remote *remote, struct slot *slot)
 	}
 	slot->select.index = (int32_t)index;
 	op.recv.size = remote_select_size(remote, slot);
-	op.recv.flags = slot->select.flags;
-	if (!(op.recv.flags & MSG_WAITALL))
-		op.recv.flags |= MSG_DONTWAIT;
+	op.recv.flags = slot->select.flags | MSG_DONTWAIT;
 	r = remote_send(remote, &op, slot, -1);
 	if (r < 0)
 		remote_select_leave(slot);

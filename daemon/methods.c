@@ -393,5 +393,6 @@ bool methods_notify(struct session *session, const struct rpc_message *message)
 	struct rpc_error error;
 
 	return method_find(message->method, message->method_size) == METHOD_POOL_RELEASE &&
-		message->param_count == 2 && take_back(session, message, &error);
+		method_check_count(METHOD_POOL_RELEASE, message->param_count, &error) &&
+		take_back(session, message, &error);
 }

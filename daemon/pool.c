@@ -10,8 +10,10 @@
 
 enum {
 	COUNT_MAX = 32768, /* as of proactor_buffers_new() */
-	/* a place in the kernel's ring, on the driver's stack, and in a backlog of shots */
-	CHARGE_PER_BUFFER = 24 + QUEUE_SLOT_SIZE,
+	KERNEL_SIZE = 16,  /* of a place in the kernel's ring, which is of whole pages */
+	/* on the driver's stack, and in a backlog of shots */
+	CHARGE_PER_BUFFER = 8 + QUEUE_SLOT_SIZE,
+	CHARGE_PER_POOL = sizeof(struct pool) + 256,
 };
 
 void pools_init(struct pools *pools)
@@ -20,9 +22,11 @@ void pools_init(struct pools *pools)
 	pools->all = LIST_INIT(pools->all);
 }
 
+/* Of shared memory, for want of which nobody is held back: who has too many can free some. */
 static uint64_t charge_of(uint32_t count)
 {
-	return sizeof(struct pool) + (uint64_t)count * CHARGE_PER_BUFFER;
+	return CHARGE_PER_POOL + shared_size((uint64_t)count * KERNEL_SIZE) +
+		(uint64_t)count * CHARGE_PER_BUFFER;
 }
 
 static void destroy(struct pool *pool)
@@ -32,9 +36,11 @@ static void destroy(struct pool *pool)
 	assert(pool->use_count == 0);
 	list_remove(&pool->link);
 	session->pools.count--;
+	session->pools.buffer_count -= pool->count;
 	proactor_buffers_free(pool->buffers);
 	memories_release(&session->memories, pool->memories);
-	account_release(&session->account, session->user, RESOURCE_MEMORY, charge_of(pool->count));
+	account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY,
+		charge_of(pool->count));
 	session->shard->room_made = true;
 	free(pool);
 }
@@ -73,7 +79,7 @@ static bool charge(struct session *session, uint32_t count, struct rpc_error *er
 		return false;
 	}
 	if (account_charge(&session->account, session->user, &session->shard->limits,
-		    RESOURCE_MEMORY, charge_of(count), &shortage))
+		    RESOURCE_SHARED_MEMORY, charge_of(count), &shortage))
 		return true;
 	rpc_error_set_limit(error, EDQUOT, shortage.limit, shortage.max, shortage.wanted);
 	return false;
@@ -107,7 +113,7 @@ bool pools_add(struct session *session, struct memory *memory, uint64_t offset, 
 		return false;
 	pool = make(session, bytes, (size_t)size, (uint32_t)count);
 	if (!pool) {
-		account_release(&session->account, session->user, RESOURCE_MEMORY,
+		account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY,
 			charge_of((uint32_t)count));
 		rpc_error_set(error, ENOMEM, "pool");
 		return false;
@@ -116,6 +122,7 @@ bool pools_add(struct session *session, struct memory *memory, uint64_t offset, 
 	memories_hold(&session->memories, pool->memories);
 	pool->id = ++pools->last_id;
 	pools->count++;
+	pools->buffer_count += count;
 	list_append(&pools->all, &pool->link);
 	*ret_pool = pool;
 	return true;

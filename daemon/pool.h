@@ -37,7 +37,8 @@ struct pools {
 	struct list all;
 	uint64_t last_id;
 	uint32_t count;
-	struct pool *recent; /* found last; most programs have but one */
+	uint64_t buffer_count; /* of all together */
+	struct pool *recent;   /* found last; most programs have but one */
 };
 
 void pools_init(struct pools *pools);

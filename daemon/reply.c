@@ -29,7 +29,7 @@ static bool put_slot(struct ring *ring, const uint8_t *frame, size_t size)
 	struct queue_slot response = {.size = (uint8_t)size};
 
 	memcpy(response.frame, frame, size);
-	return ring_put(ring, &response);
+	return ring_put(ring, &response, /* is_paid= */ false);
 }
 
 static bool put(struct session *session, const struct buffer *frame)
@@ -178,7 +178,8 @@ static void reply_outcome(struct operation *operation, int64_t result)
 
 static void put_brief(struct operation *operation, const struct queue_slot *slot)
 {
-	if (!ring_put(operation->session->ring, slot))
+	/* shots from a pool were paid for when that was made */
+	if (!ring_put(operation->session->ring, slot, operation->pool != NULL))
 		session_close(operation->session);
 }
 

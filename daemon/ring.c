@@ -18,7 +18,10 @@ enum { REQUESTS_PER_TURN = 32 };
 
 enum { BACKLOG_KEPT = 4096 };
 
-static void release_backlog(struct ring *ring, size_t size);
+/* In the backlog, in place of a turn. */
+enum { SLOT_CHARGED, SLOT_PAID };
+
+static void drop_backlog(struct ring *ring);
 static void rung(struct task *task, int64_t result);
 static void woken(struct task *task, int64_t result);
 
@@ -96,7 +99,7 @@ struct ring *ring_free(struct ring *ring)
 		loop_close(loop, ring->doorbell);
 	if (ring->wake >= 0)
 		loop_close(loop, ring->wake);
-	release_backlog(ring, buffer_size(&ring->backlog));
+	drop_backlog(ring);
 	buffer_deinit(&ring->backlog);
 	shared_deinit(&ring->memory, shard_takes_back(ring->session->shard));
 	free(ring);
@@ -296,43 +299,70 @@ static void mark_dirty(struct ring *ring)
 		list_append(&ring->session->shard->dirty_rings, &ring->dirty_link);
 }
 
-bool ring_put(struct ring *ring, const struct queue_slot *response)
+bool ring_put(struct ring *ring, const struct queue_slot *response, bool is_paid)
 {
 	struct session *session = ring->session;
+	struct queue_slot slot = *response;
 
 	mark_dirty(ring);
 	if (likely(!ring_has_backlog(ring) && queue_has_room(&ring->responses))) {
 		queue_put(&ring->responses, response);
 		return true;
 	}
-	if (buffer_append(&ring->backlog, response, sizeof(*response)) < 0)
+	/* who gives buffers back whose shots were not read has more shots than buffers */
+	is_paid = is_paid && ring->paid_count < session->pools.buffer_count;
+	ring->paid_count += is_paid;
+	slot.turn = is_paid ? SLOT_PAID : SLOT_CHARGED;
+	if (buffer_append(&ring->backlog, &slot, sizeof(slot)) < 0) {
+		ring->paid_count -= is_paid;
 		return false;
+	}
 	/* as in outbox_append(): an answer has to go out */
-	account_force(&session->account, session->user, RESOURCE_MEMORY, sizeof(*response));
+	if (!is_paid)
+		account_force(&session->account, session->user, RESOURCE_MEMORY, sizeof(slot));
 	return true;
 }
 
-/* @size bytes of the backlog have gone. */
-static void release_backlog(struct ring *ring, size_t size)
+/* The first slot of the backlog has gone. */
+static void leave_backlog(struct ring *ring, const struct queue_slot *slot)
 {
 	struct session *session = ring->session;
 
-	buffer_consume(&ring->backlog, size);
-	account_release(&session->account, session->user, RESOURCE_MEMORY, size);
+	buffer_consume(&ring->backlog, sizeof(*slot));
+	if (slot->turn == SLOT_PAID)
+		ring->paid_count--;
+	else
+		account_release(&session->account, session->user, RESOURCE_MEMORY, sizeof(*slot));
 	session->shard->room_made = true;
+}
+
+/* A buffer is not aligned as a slot is. */
+static struct queue_slot first_of_backlog(const struct ring *ring)
+{
+	struct queue_slot slot;
+
+	memcpy(&slot, buffer_bytes(&ring->backlog), sizeof(slot));
+	return slot;
+}
+
+static void drop_backlog(struct ring *ring)
+{
+	while (ring_has_backlog(ring)) {
+		struct queue_slot slot = first_of_backlog(ring);
+
+		leave_backlog(ring, &slot);
+	}
 }
 
 static void put_backlog(struct ring *ring)
 {
-	struct queue_slot slot;
-
 	if (!ring_has_backlog(ring))
 		return;
 	while (ring_has_backlog(ring) && queue_has_room(&ring->responses)) {
-		/* a buffer is not aligned as a slot is */
-		memcpy(&slot, buffer_bytes(&ring->backlog), sizeof(slot));
+		struct queue_slot slot = first_of_backlog(ring);
+
 		queue_put(&ring->responses, &slot);
-		release_backlog(ring, sizeof(slot));
+		leave_backlog(ring, &slot);
 	}
 	buffer_trim(&ring->backlog, BACKLOG_KEPT);
 }

@@ -36,10 +36,11 @@ struct ring {
 	struct queue responses;
 	/* responses for which there is no room yet, struct queue_slot each, in order */
 	struct buffer backlog;
-	bool answers;     /* what is answered now came by the ring */
-	bool shots_wait;  /* some are held back until there is room for responses */
-	bool wakes_again; /* the client went to sleep while it was being woken */
-	int64_t doorbell; /* files: eventfds */
+	uint64_t paid_count; /* of its slots, that are not charged to the session */
+	bool answers;        /* what is answered now came by the ring */
+	bool shots_wait;     /* some are held back until there is room for responses */
+	bool wakes_again;    /* the client went to sleep while it was being woken */
+	int64_t doorbell;    /* files: eventfds */
 	int64_t wake;
 	struct task listening;
 	struct task waking;
@@ -68,13 +69,16 @@ bool ring_has_backlog(const struct ring *ring);
 /* The session was held back and is not any more: looks at the ring again. */
 void ring_resume(struct ring *ring);
 
-/* A response or a shot; false where memory is short. */
-bool ring_put(struct ring *ring, const struct queue_slot *response);
+/*
+ * A response or a shot; false where memory is short. What has to wait for the client is charged to
+ * the session, unless that @is_paid.
+ */
+bool ring_put(struct ring *ring, const struct queue_slot *response, bool is_paid);
 
 /*
  * Whether a shot may go out: it goes into the ring, and does not wait for the client. False:
- * shard->room_made is set when one may. The client makes room at any time: who asks a second time
- * may wait for what is there already.
+ * shard->room_made is set when one may. Ask once and act on that: the client makes room at any
+ * time, and who asks again and gets another answer might wait for room that is there.
  */
 bool ring_takes_shot(struct ring *ring);
 

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "driver/extra.h"
+#include "driver/syscall.h"
 
 enum { COUNT_MAX = 32768 }; /* what the kernel takes for a ring */
 
@@ -152,6 +153,22 @@ void buffers_untake(struct proactor_buffers *buffers, uint32_t index)
 {
 	assert(index < buffers->count && !buffers->lent[index]);
 	give(buffers, index);
+}
+
+int64_t buffers_receive(const struct proactor_op *op, uint32_t *ret_flags)
+{
+	struct proactor_buffers *buffers = op->recv.buffers;
+	struct proactor_op into = *op;
+	int64_t index = buffers_take(buffers, &into.recv.data, &into.recv.size), r;
+
+	if (index < 0)
+		return index;
+	r = syscall_try(&into, SYSCALL_KIND_UNKNOWN);
+	if (r > 0)
+		*ret_flags = PROACTOR_BUFFER | (uint32_t)index << 16;
+	else
+		buffers_untake(buffers, (uint32_t)index);
+	return r;
 }
 
 void buffers_return(struct proactor_buffers *buffers, uint32_t index)

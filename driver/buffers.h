@@ -33,6 +33,12 @@ struct proactor_buffers {
 /* Takes a free one: its index, where it is and how large. -ENOBUFS. For engines without a ring. */
 int64_t buffers_take(struct proactor_buffers *buffers, void **ret_data, size_t *ret_size);
 
+/*
+ * Receives what there is, without waiting, into whichever is free: taken now that data would have
+ * come. -ENOBUFS, or as syscall_try().
+ */
+int64_t buffers_receive(const struct proactor_op *op, uint32_t *ret_flags);
+
 /* Takes that back: nothing came. */
 void buffers_untake(struct proactor_buffers *buffers, uint32_t index);
 

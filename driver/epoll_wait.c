@@ -9,23 +9,6 @@
 
 /* ---- trying ---- */
 
-/* A receive into whichever buffer is free: taken before, as it is now that data would come. */
-static int64_t try_select(const struct proactor_op *op, uint32_t *ret_flags)
-{
-	struct proactor_buffers *buffers = op->recv.buffers;
-	struct proactor_op into = *op;
-	int64_t index = buffers_take(buffers, &into.recv.data, &into.recv.size), r;
-
-	if (index < 0)
-		return index;
-	r = syscall_try(&into, SYSCALL_KIND_UNKNOWN);
-	if (r > 0)
-		*ret_flags = PROACTOR_BUFFER | (uint32_t)index << 16;
-	else
-		buffers_untake(buffers, (uint32_t)index);
-	return r;
-}
-
 /* As io_uring has it, for streams and what has the borders of messages in them alone. */
 static bool is_stream_socket(int fd)
 {
@@ -54,7 +37,7 @@ enum epoll_outcome epoll_try(const struct proactor_op *op, enum syscall_kind kin
 	int64_t *ret_result, uint32_t *ret_flags)
 {
 	int64_t r = has_begun                        ? syscall_try_connected(op)
-		: op->flags & PROACTOR_BUFFER_SELECT ? try_select(op, ret_flags)
+		: op->flags & PROACTOR_BUFFER_SELECT ? buffers_receive(op, ret_flags)
 						     : syscall_try(op, kind);
 
 	*ret_result = r;

@@ -106,13 +106,13 @@ static bool flags_fit(const struct proactor *proactor, const struct proactor_op 
 	if (selects &&
 		(op->opcode != PROACTOR_RECV || !op->recv.buffers || op->recv.data ||
 			op->recv.size > 0 || op->recv.buffers->proactor != proactor ||
-			op->recv.buffers->dying))
+			op->recv.buffers->dying || op->recv.flags & MSG_WAITALL))
 		return false;
 	if (!(op->flags & PROACTOR_MULTISHOT))
 		return true;
 	switch (op->opcode) {
 	case PROACTOR_ACCEPT: return !op->accept.address;
-	case PROACTOR_RECV: return selects && !(op->recv.flags & MSG_WAITALL);
+	case PROACTOR_RECV: return selects;
 	case PROACTOR_POLL: return true;
 	default: return false;
 	}
@@ -301,7 +301,10 @@ static void take_shot(struct proactor *proactor, struct slot *slot, int64_t resu
 		start(proactor, slot);
 	} else if (was_queued && slot->marks & SLOT_CANCELLED) {
 		/* the cancellation came while it could not be told to the driver */
-		(void)proactor->driver->cancel(proactor, slot);
+		if (slot->marks & SLOT_WAITS)
+			extra_cancel(proactor, slot);
+		else
+			(void)proactor->driver->cancel(proactor, slot);
 	}
 }
 

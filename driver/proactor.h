@@ -139,7 +139,8 @@ enum {
 	PROACTOR_MULTISHOT = 4,
 	/*
 	 * recv: takes one of recv.buffers when data comes; an idle connection holds no memory.
-	 * Where all are in use, it waits for one to be released.
+	 * Where all are in use, it waits for one to be released. Not with MSG_WAITALL, which would
+	 * hold one while nothing comes.
 	 */
 	PROACTOR_BUFFER_SELECT = 8,
 };

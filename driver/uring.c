@@ -187,13 +187,18 @@ _Static_assert(PROACTOR_BUFFER == IORING_CQE_F_BUFFER && PROACTOR_MORE == IORING
 		IORING_CQE_BUFFER_SHIFT == 16,
 	"flags of a completion are those of an entry");
 
-/* Only where the front asked for what they are about; other completions have flags of their own. */
-static __attribute__((noinline)) uint32_t flags_of(const struct uring *uring, struct slot *slot,
-	const struct io_uring_cqe *cqe)
+/* Only where the front asked for what flags are about; other completions have some of their own. */
+static __attribute__((noinline)) unsigned reap_extra(struct proactor *proactor, struct slot *slot,
+	const struct io_uring_cqe *cqe, struct proactor_entry *ret_entry)
 {
+	uint32_t flags = cqe->flags & (uint32_t)(PROACTOR_BUFFER | PROACTOR_MORE | 0xffff0000);
+	int64_t result = cqe->res;
+
 	if (slot->stash_kind == STASH_BUFFER)
-		return uring_selected(uring, slot, cqe->res);
-	return cqe->flags & (uint32_t)(PROACTOR_BUFFER | PROACTOR_MORE | 0xffff0000);
+		result = uring_select(slot, cqe->res, &flags);
+	if (cqe->res < 0)
+		result = error_of(slot, cqe->res);
+	return driver_entry(proactor, slot, result, flags, ret_entry);
 }
 
 static __attribute__((noinline)) unsigned reap_until(struct proactor *proactor,
@@ -213,9 +218,12 @@ static __attribute__((noinline)) unsigned reap_until(struct proactor *proactor,
 		slot = slots_at(&proactor->slots,
 			(uint32_t)cqe->user_data & ~(uint32_t)URING_MAKES_FILE);
 		assert(slot_key(slot) == (cqe->user_data & ~URING_MAKES_FILE));
-		taken += driver_entry(proactor, slot,
-			likely(cqe->res >= 0) ? cqe->res : error_of(slot, cqe->res),
-			unlikely(slot->extra) ? flags_of(uring, slot, cqe) : 0, &entries[taken]);
+		if (unlikely(slot->extra))
+			taken += reap_extra(proactor, slot, cqe, &entries[taken]);
+		else
+			taken += driver_entry(proactor, slot,
+				likely(cqe->res >= 0) ? cqe->res : error_of(slot, cqe->res),
+				/* flags= */ 0, &entries[taken]);
 	}
 	/* the kernel may use again what was taken */
 	io_uring_smp_store_release(uring->ring.cq.khead, uring->reaped);

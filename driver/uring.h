@@ -72,7 +72,7 @@ struct uring_region {
 	size_t size;
 };
 
-enum { URING_REGIONS_MAX = 64, URING_FIXED_MAX = 4096 };
+enum { URING_REGIONS_MAX = 64, URING_FIXED_MAX = 4096, URING_GROUPS = 65536 };
 
 /* Why pushing an operation is more than to queue its submission. */
 enum uring_special {
@@ -125,7 +125,8 @@ struct uring {
 	uint32_t region_count; /* places used in @regions, those that are free again included */
 	bool regions_refused;  /* the kernel takes no table */
 	struct uring_region regions[URING_REGIONS_MAX];
-	uint16_t last_group; /* of buffers, that was made */
+	uint16_t last_group;                /* of buffers, that was made */
+	uint64_t groups[URING_GROUPS / 64]; /* which of them there are */
 
 	uint32_t stopped; /* at the end: slots before this one have nothing in flight */
 
@@ -139,7 +140,7 @@ enum uring_stash {
 	STASH_SHORT,     /* of uring->shorts */
 	STASH_PATH,      /* of uring->paths */
 	STASH_ALLOCATED, /* by malloc() */
-	STASH_BUFFER,    /* the buffers of which slot->space.size is the index of one taken */
+	STASH_BUFFER,    /* nothing, but that a buffer is to be taken when data has come */
 };
 enum { STASH_SHORT_SIZE = 256 }; /* an address with a message header, and most paths */
 
@@ -285,12 +286,12 @@ void uring_memory_again(struct uring *uring);
 /* Which registered buffer has all of these bytes; -1: none. */
 int uring_region_of(const struct uring *uring, const void *data, size_t size);
 
-/* Prepares the receive, with a buffer of those that @op names. -ENOBUFS. */
-int uring_prep_select(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op,
+/* Prepares the receive, with a buffer of those that @op names; or the wait for data to come. */
+void uring_prep_select(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op,
 	struct slot *slot);
 
-/* What is to be said of the buffer in the entry, where the kernel has no ring of them. */
-uint32_t uring_selected(const struct uring *uring, struct slot *slot, int32_t res);
+/* That wait, of STASH_BUFFER, ended with @res: receives. The result, and the flags of the entry. */
+int64_t uring_select(struct slot *slot, int32_t res, uint32_t *ret_flags);
 
 /* ---- uring_prep.c ---- */
 

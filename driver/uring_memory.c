@@ -5,13 +5,15 @@
  * bytes lie within one of them names it. Where the kernel will not have it (RLIMIT_MEMLOCK, a size
  * over its limit, before 5.19) the memory is memory like any other.
  *
- * Buffers that receives choose from are a ring which the kernel takes from (5.19). Before that,
- * one is taken for each receive when it is pushed.
+ * Buffers that receives choose from are a ring which the kernel takes from (5.19). Before that, or
+ * where the kernel will not have that (RLIMIT_MEMLOCK), it is readiness that is waited for.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "driver/buffers.h"
 #include "driver/extra.h"
@@ -120,39 +122,45 @@ static int register_ring(struct uring *uring, struct proactor_buffers *buffers)
 	return r;
 }
 
-static bool has_group(const struct uring *uring, uint16_t group)
-{
-	const struct proactor_buffers *buffers;
-
-	list_for_each_entry (buffers, &uring->base.buffers, link)
-		if (buffers->in_engine && buffers->group == group)
-			return true;
-	return false;
-}
-
 /* Who frees and makes them for ever comes round again. */
-static int find_group(struct uring *uring, uint32_t *ret_group)
+static int take_group(struct uring *uring, uint32_t *ret_group)
 {
-	for (uint32_t tries = 0; tries <= UINT16_MAX; tries++) {
-		if (has_group(uring, ++uring->last_group))
+	for (unsigned words = 0; words <= ARRAY_SIZE(uring->groups); words++) {
+		uint16_t next = (uint16_t)(uring->last_group + 1);
+		uint64_t *word = &uring->groups[next / 64];
+		uint64_t free = ~*word & ~UINT64_C(0) << next % 64;
+
+		if (free == 0) {
+			uring->last_group = next | 63;
 			continue;
+		}
+		uring->last_group = (uint16_t)(next / 64 * 64 + __builtin_ctzll(free));
+		*word |= free & -free;
 		*ret_group = uring->last_group;
 		return 0;
 	}
 	return -EOPNOTSUPP;
 }
 
+static void give_group(struct uring *uring, uint32_t group)
+{
+	uring->groups[group / 64] &= ~(UINT64_C(1) << group % 64);
+}
+
 int uring_buffers_new(struct proactor *proactor, struct proactor_buffers *buffers)
 {
 	struct uring *uring = uring_of(proactor);
 
-	if (find_group(uring, &buffers->group) < 0)
-		return -EOPNOTSUPP;
 	buffers->engine = mmap(NULL, ring_size(buffers), PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (buffers->engine == MAP_FAILED)
 		return -ENOMEM;
+	if (take_group(uring, &buffers->group) < 0) {
+		(void)munmap(buffers->engine, ring_size(buffers));
+		return -EOPNOTSUPP;
+	}
 	if (register_ring(uring, buffers) < 0) {
+		give_group(uring, buffers->group);
 		(void)munmap(buffers->engine, ring_size(buffers));
 		return -EOPNOTSUPP;
 	}
@@ -167,6 +175,7 @@ void uring_buffers_free(struct proactor *proactor, struct proactor_buffers *buff
 	struct uring *uring = uring_of(proactor);
 
 	(void)io_uring_unregister_buf_ring(&uring->ring, (int)buffers->group);
+	give_group(uring, buffers->group);
 	(void)munmap(buffers->engine, ring_size(buffers));
 }
 
@@ -182,6 +191,7 @@ static void rings_again(struct uring *uring)
 {
 	struct proactor_buffers *buffers;
 
+	memset(uring->groups, 0, sizeof(uring->groups));
 	list_for_each_entry (buffers, &uring->base.buffers, link) {
 		if (!buffers->in_engine)
 			continue;
@@ -200,44 +210,58 @@ void uring_memory_again(struct uring *uring)
 
 /* ---- receives with such a buffer ---- */
 
-static int select_here(struct io_uring_sqe *sqe, const struct proactor_op *op, struct slot *slot)
+/*
+ * Here a buffer is taken when there is something to receive, and that is then a system call of our
+ * own. Who does not want to wait, does not.
+ */
+static void prep_wait(struct io_uring_sqe *sqe, const struct proactor_op *op, struct slot *slot)
 {
-	void *data;
-	size_t size;
-	int64_t index = buffers_take(op->recv.buffers, &data, &size);
-
-	if (index < 0)
-		return (int)index;
-	slot->stash = op->recv.buffers;
 	slot->stash_kind = STASH_BUFFER;
-	slot->space.size = (size_t)index;
-	io_uring_prep_recv(sqe, syscall_fd(op->recv.file), data, syscall_transfer_size(size),
-		(int)op->recv.flags);
-	return 0;
+	if (op->recv.flags & MSG_DONTWAIT)
+		io_uring_prep_nop(sqe);
+	else
+		io_uring_prep_poll_add(sqe, syscall_fd(op->recv.file),
+			op->recv.flags & MSG_OOB ? POLLPRI : POLLIN);
 }
 
-int uring_prep_select(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op,
+/*
+ * Whether the kernel can forget to end a multishot receive when the other end hangs up: Linux 6.18
+ * does so now and then for a Unix socket, where the receive was armed again at that moment.
+ */
+static bool may_miss_end(int fd)
+{
+	int domain = AF_UNIX;
+	socklen_t size = sizeof(domain);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+	return domain == AF_UNIX;
+}
+
+void uring_prep_select(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op,
 	struct slot *slot)
 {
-	if (!op->recv.buffers->in_engine)
-		return select_here(sqe, op, slot);
-	io_uring_prep_recv(sqe, syscall_fd(op->recv.file), NULL, 0, (int)op->recv.flags);
+	int fd = syscall_fd(op->recv.file);
+
+	if (!op->recv.buffers->in_engine) {
+		prep_wait(sqe, op, slot);
+		return;
+	}
+	io_uring_prep_recv(sqe, fd, NULL, 0, (int)op->recv.flags);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = (uint16_t)op->recv.buffers->group;
-	if (op->flags & PROACTOR_MULTISHOT && uring->multishot_recv)
+	if (op->flags & PROACTOR_MULTISHOT && uring->multishot_recv && !may_miss_end(fd))
 		sqe->ioprio |= IORING_RECV_MULTISHOT;
-	return 0;
 }
 
-uint32_t uring_selected(const struct uring *uring, struct slot *slot, int32_t res)
+int64_t uring_select(struct slot *slot, int32_t res, uint32_t *ret_flags)
 {
-	uint32_t index = (uint32_t)slot->space.size;
+	int64_t r;
 
-	(void)uring;
+	*ret_flags = 0;
 	slot->stash_kind = STASH_NONE;
-	if (res > 0)
-		return PROACTOR_BUFFER | index << 16;
-	buffers_untake(slot->stash, index);
-	extra_feed(slot->stash);
-	return 0;
+	if (res < 0)
+		return res;
+	r = buffers_receive(&slot->extra->op, ret_flags);
+	/* somebody else was faster: as where there is no buffer, it begins again */
+	return r == SYSCALL_BLOCKS ? -ENOBUFS : r;
 }

@@ -4,7 +4,10 @@
  * Time specifications rest in the slot; for what else an operation points to see uring_keep.c.
  */
 #include <errno.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "driver/syscall.h"
 #include "driver/uring.h"
@@ -157,12 +160,14 @@ static inline __attribute__((always_inline)) void prep_frequent(struct uring *ur
 	use_fixed(uring, sqe);
 }
 
-/* Fills @sqe for @op, and what @slot has to keep for it. -ENOMEM, -ENOBUFS. */
+/* Fills @sqe for @op, and what @slot has to keep for it. -ENOMEM. */
 static int prep(struct uring *uring, struct io_uring_sqe *sqe, const struct proactor_op *op,
 	struct slot *slot)
 {
-	if (op->flags & PROACTOR_BUFFER_SELECT)
-		return uring_prep_select(uring, sqe, op, slot);
+	if (op->flags & PROACTOR_BUFFER_SELECT) {
+		uring_prep_select(uring, sqe, op, slot);
+		return 0;
+	}
 	if (unlikely(uring->op_special[op->opcode] & URING_SIGPIPE))
 		uring_hold_sigpipe(uring, syscall_fd(op->write.file));
 	if (uring->op_special[op->opcode] & URING_RARE)
@@ -211,6 +216,52 @@ static int push_submission(struct proactor *proactor, const struct proactor_op *
 	return driver_refuse(proactor, slot, r);
 }
 
+/* ---- what is always ready ---- */
+
+/*
+ * Whether there is nothing to wait for on @fd (a regular file, /dev/null), which epoll_ctl(2) tells
+ * by EPERM. Who asks somebody to find out was not to be asked here, see shortcut.h.
+ */
+static bool never_changes(int fd)
+{
+	struct epoll_event event = {0};
+	struct stat stat;
+	int epoll_fd;
+	bool refused;
+
+	if (fstat(fd, &stat) < 0 || S_ISSOCK(stat.st_mode) || S_ISFIFO(stat.st_mode))
+		return false;
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	refused = epoll_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 &&
+		errno == EPERM;
+	fd_close(epoll_fd);
+	return refused;
+}
+
+/*
+ * The kernel's own multishot poll would report the same for ever: here it is reported once, and the
+ * operation then waits to be cancelled.
+ */
+static int push_ready_for_ever(struct proactor *proactor, const struct proactor_op *op,
+	struct slot *slot, uint64_t *ret_key)
+{
+	int64_t events = syscall_poll(syscall_fd(op->poll.file), op->poll.events, 0);
+
+	if (events > 0) {
+		slot->marks |= SLOT_WAITS;
+		driver_end_flagged(proactor, slot, events, PROACTOR_MORE);
+	} else {
+		driver_end(proactor, slot, events < 0 ? events : -EINVAL);
+	}
+	return driver_pending(slot, ret_key);
+}
+
+static bool is_ready_for_ever(const struct proactor_op *op)
+{
+	return op->opcode == PROACTOR_POLL && op->flags & PROACTOR_MULTISHOT &&
+		!(op->flags & PROACTOR_MAY_BLOCK) && never_changes(syscall_fd(op->poll.file));
+}
+
 /* The others are out of line, so that the frequent ones have nothing to do with them. */
 static __attribute__((noinline)) int push_any(struct proactor *proactor,
 	const struct proactor_op *op, struct slot *slot, uint64_t *ret_key,
@@ -220,6 +271,8 @@ static __attribute__((noinline)) int push_any(struct proactor *proactor,
 
 	if (uring->op_special[op->opcode] & URING_LACKS)
 		return push_elsewhere(proactor, op, slot, ret_key, ret_ready);
+	if (is_ready_for_ever(op))
+		return push_ready_for_ever(proactor, op, slot, ret_key);
 	/* before its submission is in the queue: it may submit */
 	if (uring->op_special[op->opcode] & URING_ENDS_FILE)
 		uring_file_end(uring, op->close.file);

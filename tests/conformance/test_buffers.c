@@ -346,6 +346,9 @@ START_TEST(buffers_that_make_no_sense_are_refused)
 	op = op_recv_select(0, buffers);
 	op.recv.size = 1;
 	refuse(proactor, op, -EINVAL);
+	op = op_recv_select(0, buffers);
+	op.recv.flags = MSG_WAITALL;
+	refuse(proactor, op, -EINVAL);
 	refuse(proactor, flagged(op_read(0, NULL, 0, 0), PROACTOR_BUFFER_SELECT), -EINVAL);
 	refuse(proactor, flagged(op_nop(), PROACTOR_BUFFER_SELECT), -EINVAL);
 	expect_quiet(proactor);
@@ -353,6 +356,38 @@ START_TEST(buffers_that_make_no_sense_are_refused)
 	proactor_buffers_free(strange);
 	stop(proactor);
 	stop(other);
+}
+END_TEST
+
+/* The end comes while it is without a buffer, or is given one: some kernels then forget to say. */
+START_TEST(stream_without_a_buffer_hears_of_its_end)
+{
+	struct proactor *proactor = start();
+	struct proactor_buffers *buffers = buffers_of(proactor, 1, 1);
+
+	for (int round = 0; round < 300; round++) {
+		int peer;
+		int64_t file = stream(proactor, &peer);
+		uint64_t key = launch(proactor, stream_of(file, buffers));
+
+		ck_assert_int_eq(send(peer, "abc", 3, 0), 3);
+		for (int i = 0; i < 3; i++) {
+			char *data = shot(proactor, key, buffers, 1);
+
+			ck_assert_int_eq(*data, 'a' + i);
+			if (peer >= 0 && (i == round % 3 || i == 2)) {
+				close(peer);
+				peer = -1;
+			}
+			if (i == round % 4)
+				expect_quiet(proactor);
+			assert_result(proactor_buffer_release(buffers, data), 0);
+		}
+		expect_end(proactor, key, 0);
+		close_file(proactor, file);
+	}
+	proactor_buffers_free(buffers);
+	stop(proactor);
 }
 END_TEST
 
@@ -455,6 +490,7 @@ void add_buffers(Suite *suite)
 	suite_add(suite, datagrams_take_a_buffer_each);
 	suite_add(suite, only_what_was_lent_can_be_given_back);
 	suite_add(suite, buffers_that_make_no_sense_are_refused);
+	suite_add(suite, stream_without_a_buffer_hears_of_its_end);
 	suite_add(suite, buffers_may_be_in_memory_of_the_callers);
 	suite_add(suite, buffers_in_use_may_be_freed);
 	suite_add(suite, buffers_go_with_the_proactor);

@@ -2,6 +2,7 @@
 #include "tests/conformance/conformance.h"
 
 #include <poll.h>
+#include <sys/mman.h>
 
 static struct proactor_op multishot(struct proactor_op op)
 {
@@ -269,6 +270,41 @@ START_TEST(poll_reports_what_is_ready_and_then_what_becomes_ready)
 }
 END_TEST
 
+/* A regular file and /dev/null never become ready: they are. */
+START_TEST(poll_of_what_is_always_ready_reports_once)
+{
+	struct proactor *proactor = start();
+	const int64_t files[] = {attach(proactor, must(memfd_create("regular", MFD_CLOEXEC))),
+		attach(proactor, must(open("/dev/null", O_RDWR | O_CLOEXEC)))};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		uint64_t key = launch(proactor, multishot(op_poll(files[i], POLLIN | POLLOUT)));
+
+		assert_result(shot(proactor, key), POLLIN | POLLOUT);
+		expect_quiet(proactor);
+		end(proactor, key);
+		/* before anybody has taken that */
+		key = launch(proactor, multishot(op_poll(files[i], POLLOUT)));
+		assert_result(proactor_cancel(proactor, key), PROACTOR_CANCEL_REQUESTED);
+		while (proactor_cancel(proactor, key) != -ENOENT) {
+			struct proactor_entry entry;
+
+			(void)next(proactor, &entry);
+			ck_assert_uint_eq(entry.key, key);
+		}
+		expect_quiet(proactor);
+		assert_result(run(proactor, multishot(op_poll(files[i], POLLPRI))), -EINVAL);
+	}
+	/* the end of all ends what goes on */
+	(void)shot(proactor, launch(proactor, multishot(op_poll(files[0], POLLIN))));
+	(void)launch(proactor, multishot(op_poll(files[1], POLLIN)));
+	proactor_free(proactor);
+	if (engine->in_process)
+		for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+			close((int)files[i]);
+}
+END_TEST
+
 START_TEST(poll_of_what_is_not_ready_is_silent)
 {
 	struct proactor *proactor = start();
@@ -528,6 +564,7 @@ void add_multishot(Suite *suite)
 	suite_add(suite, accept_that_cannot_goes_on_no_longer);
 	suite_add(suite, shot_that_nobody_took_yet_is_taken_after_the_cancellation);
 	suite_add(suite, poll_reports_what_is_ready_and_then_what_becomes_ready);
+	suite_add(suite, poll_of_what_is_always_ready_reports_once);
 	suite_add(suite, poll_of_what_is_not_ready_is_silent);
 	suite_add(suite, poll_of_an_end_says_so_and_floods_nobody);
 	suite_add(suite, polls_of_one_file_all_hear);

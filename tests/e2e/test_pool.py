@@ -4,6 +4,9 @@ import errno
 import random
 import socket
 
+import msgpack
+
+from client import RpcError
 from harness import Daemon, expect_error, run, test, until
 from ring_client import Memory, Ring, brief_buffer, brief_release
 
@@ -312,7 +315,8 @@ def what_makes_no_sense_is_refused(daemon, way):
         expect_error(errno.EINVAL, call=lambda buffer=buffer: way.call("pool_release", pool, buffer))
     for method, params in (("read", [file, [pool]]), ("recvfrom", [file, [pool]]), ("recv", [file, [0]]), ("recv", [file, []]), ("recv", [file, [pool, 0]])):
         expect_error(INVALID_PARAMS, method, call=lambda method=method, params=params: way.call(method, *params))
-    expect_error(errno.EINVAL, call=lambda: way.call("recv", file, [pool], int(socket.MSG_TRUNC)))
+    for flag in (socket.MSG_TRUNC, socket.MSG_WAITALL):
+        expect_error(errno.EINVAL, call=lambda flag=flag: way.call("recv", file, [pool], int(flag)))
     with daemon.client() as other:
         expect_error(errno.EBADF, call=lambda: other.call("pool_free", pool))
         expect_error(errno.EBADF, call=lambda: other.call("pool", memory.id, 0, 16, 4))
@@ -320,7 +324,7 @@ def what_makes_no_sense_is_refused(daemon, way):
 
 @test
 def pools_are_bounded_in_number_and_charged():
-    with Daemon("--limit", "memory=65536", "--limit", "transfer_size=16384") as daemon, BySocket(daemon) as way:
+    with Daemon("--limit", "shared_memory=1048576", "--limit", "transfer_size=16384") as daemon, BySocket(daemon) as way:
         before = baseline(way)
         memory = Memory(way.client, 65536)
         pools = [way.call("pool", memory.id, 0, 16, 1) for _ in range(64)]
@@ -328,11 +332,55 @@ def pools_are_bounded_in_number_and_charged():
         assert pools == list(range(1, 65))
         for pool in pools:
             assert way.call("pool_free", pool) is None
-        expect_error(errno.EDQUOT, "memory", call=lambda: way.call("pool", memory.id, 0, 1, 32768))
+        expect_error(errno.EDQUOT, "shared_memory", call=lambda: way.call("pool", memory.id, 0, 1, 32768))
         expect_error(errno.EMSGSIZE, call=lambda: way.call("pool", memory.id, 0, 16385, 1))
         assert way.call("pool", memory.id, 0, 16, 64) == 65
         assert way.call("pool_free", 65) is None and way.client.call("memory_free", memory.id) is None
         until("all is released", lambda: charged(way) == before)
+
+
+@each_way
+def who_has_all_the_pools_there_may_be_can_free_them(daemon, way):
+    memory = Memory(way.client, 32768)
+    pools = []
+    try:
+        while len(pools) < 64:
+            pools.append(way.call("pool", memory.id, 0, 1, 32768))
+    except RpcError as error:
+        assert error.code == errno.EDQUOT and len(pools) > 2
+    with daemon.client() as other:
+        assert other.call("ping") is None
+    for pool in pools:
+        assert way.call("pool_free", pool) is None
+
+
+@test
+def who_gives_back_what_it_has_not_read_is_held_back():
+    with Daemon("--limit", "memory=65536") as daemon, ByRing(daemon) as way, daemon.client() as other:
+        pool = Pool(way, size=1)
+        file, near = stream(way)
+        receiving = way.push("recv", file, [pool.id], 0, True)
+        way.expect_no_shot()
+        near.setblocking(False)
+        way.client.socket.setblocking(False)
+        releases = b"".join(msgpack.packb([2, "pool_release", [pool.id, buffer]]) for buffer in range(COUNT))
+        sent = 0
+        try:
+            while sent < 20000:  # a slot of 64 bytes for each: far beyond the limit
+                sent += near.send(b"x" * COUNT)
+                while way.client.socket.send(releases) < len(releases):
+                    pass
+        except BlockingIOError:
+            pass
+        else:
+            assert other.call("stats")["memory"]["charged_bytes"] <= 65536 + 8192, "it has grown without a limit"
+        assert other.call("ping") is None
+        # what has come is all there
+        way.client.socket.setblocking(True)
+        taken = 0
+        while taken < min(sent, 500):
+            way.ring.wait_for_shots(receiving, 1)
+            taken += 1
 
 
 @each_way
