@@ -359,7 +359,7 @@ START_TEST(buffers_that_make_no_sense_are_refused)
 }
 END_TEST
 
-/* The end comes while it is without a buffer, or is given one: some kernels then forget to say. */
+/* The end comes while it is without a buffer, or is given one. */
 START_TEST(stream_without_a_buffer_hears_of_its_end)
 {
 	struct proactor *proactor = start();

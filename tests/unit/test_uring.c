@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -228,9 +229,12 @@ START_TEST(numbers_of_buffers_come_round)
 	struct proactor_buffers *kept, *made;
 
 	must(proactor_buffers_new(proactor, 1, 1, &kept));
+	/* before Linux 5.19 they have none */
 	if (!kept->in_engine) {
+		fprintf(stderr,
+			"numbers_of_buffers_come_round: NOT RUN, no rings of buffers here\n");
 		proactor_free(proactor);
-		return; /* before Linux 5.19 they have none */
+		return;
 	}
 	for (unsigned i = 0; i < 2 * (UINT16_MAX + 1U); i++) {
 		must(proactor_buffers_new(proactor, 1, 1, &made));
