@@ -175,7 +175,9 @@ START_TEST(files_in_results_that_nobody_popped_are_closed)
 	}
 	/* some have an entry that was not popped, some have none */
 	ck_assert_int_gt(proactor_poll(proactor, NULL, entries, ARRAY_SIZE(entries)), 0);
-	ck_assert_int_gt(fd_count(), before + 5);
+	/* threads may open them: check's time-out is the bound */
+	while (fd_count() < before + 10)
+		usleep(1000);
 	proactor_free(proactor);
 	ck_assert_int_eq(fd_count(), before);
 }
