@@ -39,3 +39,9 @@ bool spin_continues(struct spin *spin, uint64_t now_ns)
 	spin->saved_ns = MIN(spin->saved_ns + earned_ns, SPIN_SAVED_NS_MAX);
 	return false;
 }
+
+void spin_give_way(const struct spin *spin, uint64_t now_ns)
+{
+	if (now_ns > spin->found_ns + SPIN_ALONE_NS)
+		(void)sched_yield();
+}

@@ -8,6 +8,9 @@
  * much as was spun for something. The part is small: where three threads share two processors, what
  * one spins for nothing is missing to the others, and to what it waits for itself.
  *
+ * Nor is a processor kept from who is ready to run on it: it may be who is waited for, or whom that
+ * waits for in turn. So who has looked for a little while gives way between two looks.
+ *
  * On one processor the other side cannot run meanwhile: then never, see spin_pays().
  */
 #pragma once
@@ -18,6 +21,9 @@
 #include "base/def.h"
 
 enum { SPIN_DUTY = 32, SPIN_US_DEFAULT = 50 };
+
+/* How long before others are given way. */
+#define SPIN_ALONE_NS (2 * NSEC_PER_USEC)
 
 /* What may be spun in one go, having saved for it. */
 #define SPIN_SAVED_NS_MAX NSEC_PER_MSEC
@@ -58,6 +64,12 @@ static inline void spin_found(struct spin *spin, uint64_t now_ns)
 
 /* Whether to look again. False: go to sleep, and begin anew after it. */
 bool spin_continues(struct spin *spin, uint64_t now_ns);
+
+/*
+ * Between two looks: has whoever is ready to run on this processor run first. With nobody there it
+ * costs a system call, so not in the first moments, in which most is found.
+ */
+void spin_give_way(const struct spin *spin, uint64_t now_ns);
 
 /* Lets the processor breathe between two looks. */
 static inline void spin_pause(void)

@@ -121,6 +121,7 @@ static bool spin(struct remote *remote, uint64_t deadline_ns)
 
 	spin_begin(&remote->spin, now_ns);
 	do {
+		spin_give_way(&remote->spin, now_ns);
 		if ((by_ring && looks_at_ring(&remote->ring)) ||
 			(by_socket && looks_at_socket(&remote->connection))) {
 			spin_found(&remote->spin, now_ns);

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/spin.h"
@@ -161,6 +162,43 @@ START_TEST(on_one_processor_it_does_not_pay)
 }
 END_TEST
 
+static uint64_t cpu_ns(clockid_t clock)
+{
+	struct timespec time;
+
+	must(clock_gettime(clock, &time));
+	return (uint64_t)time.tv_sec * NSEC_PER_SEC + (uint64_t)time.tv_nsec;
+}
+
+START_TEST(who_is_ready_to_run_does_not_wait_for_who_spins)
+{
+	struct spin spin;
+	cpu_set_t one;
+	clockid_t clock;
+	uint64_t own_ns;
+	pid_t other;
+
+	CPU_ZERO(&one);
+	CPU_SET(must(sched_getcpu()), &one);
+	must(sched_setaffinity(0, sizeof(one), &one));
+	other = must(fork());
+	if (other == 0)
+		for (;;)
+			spin_pause();
+	ck_assert_int_eq(clock_getcpuclockid(other, &clock), 0);
+	spin_init(&spin, NSEC_PER_SEC);
+	spin_begin(&spin, clock_now_ns());
+	own_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+	while (cpu_ns(clock) < 100 * NSEC_PER_MSEC)
+		spin_give_way(&spin, clock_now_ns());
+	own_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - own_ns;
+	/* of equals each would have had as much */
+	ck_assert_msg(own_ns < 25 * NSEC_PER_MSEC, "%" PRIu64 " ns beside 100 ms", own_ns);
+	must(kill(other, SIGKILL));
+	must(waitpid(other, NULL, 0));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("spin");
@@ -173,5 +211,6 @@ int main(void)
 	suite_add(suite, what_was_found_pays_for_as_much_in_vain);
 	suite_add(suite, what_was_saved_is_no_more_than_so_much);
 	suite_add(suite, on_one_processor_it_does_not_pay);
+	suite_add(suite, who_is_ready_to_run_does_not_wait_for_who_spins);
 	return suite_main(suite);
 }
