@@ -2,6 +2,7 @@
 #include "daemon/operation.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 #include "daemon/heavy.h"
 #include "daemon/params.h"
@@ -294,6 +295,20 @@ void operation_cancel_all(struct session *session)
 
 /* ---- ending ---- */
 
+static bool makes_tcp(const struct operation *operation)
+{
+	const struct proactor_op *op = &operation->op;
+
+	switch (op->opcode) {
+	case PROACTOR_ACCEPT: return operation->files[0]->is_tcp;
+	case PROACTOR_SOCKET:
+		return (op->socket.domain == AF_INET || op->socket.domain == AF_INET6) &&
+			(op->socket.type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) == SOCK_STREAM &&
+			(op->socket.protocol == 0 || op->socket.protocol == IPPROTO_TCP);
+	default: return false;
+	}
+}
+
 /* Gives the file that was made its handle, which becomes the result. */
 static int64_t adopt_file(struct operation *operation, int64_t file)
 {
@@ -306,8 +321,8 @@ static int64_t adopt_file(struct operation *operation, int64_t file)
 		return session->state == SESSION_CLOSING ? -ECANCELED : -ENOMEM;
 	}
 	operation->file_charged = false; /* the file has it from here on */
+	made->is_tcp = makes_tcp(operation);
 	made->is_accepted = operation->op.opcode == PROACTOR_ACCEPT;
-	made->is_tcp = made->is_accepted && operation->files[0]->is_tcp;
 	session->shard->stats.files_opened++;
 	return made->handle;
 }

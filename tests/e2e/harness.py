@@ -162,6 +162,18 @@ class Daemon:
             time.sleep(0.002)
         return counts[-1]
 
+    def threads(self, prefix=""):
+        """Those whose name begins with @prefix; the kernel's workers for it are among them."""
+        tids = []
+        for tid in os.listdir(f"/proc/{self.pid}/task"):
+            try:
+                with open(f"/proc/{self.pid}/task/{tid}/comm") as file:
+                    if file.read().startswith(prefix):
+                        tids.append(int(tid))
+            except FileNotFoundError:
+                pass  # it has ended meanwhile
+        return tids
+
     def memory(self, name):
         """VmRSS or VmHWM, in bytes."""
         with open(f"/proc/{self.pid}/status") as file:

@@ -45,7 +45,7 @@ def the_number_of_threads_is_what_was_said_and_is_told():
     for count in (1, 2, 64):
         with Daemon("--threads", str(count)) as daemon, daemon.client() as client:
             assert client.call("hello")["threads"] == client.call("stats")["threads"] == count
-            assert len(os.listdir(f"/proc/{daemon.pid}/task")) >= count
+            assert len(daemon.threads()) >= count
             assert f"{count} thread" in daemon.log()
 
 
@@ -397,23 +397,13 @@ class Stuck:
         assert self.libc.ptrace(PTRACE_DETACH, self.tid, None, None) == 0
 
 
-def shard_tids(daemon):
-    """Those of the shards but the first, which has the thread of the process."""
-    tids = []
-    for tid in os.listdir(f"/proc/{daemon.pid}/task"):
-        with open(f"/proc/{daemon.pid}/task/{tid}/comm") as file:
-            if file.read().startswith("shard "):
-                tids.append(int(tid))
-    return tids
-
-
 @test
 def systemd_hears_nothing_while_one_thread_is_stuck():
     with Notified(True) as systemd, threaded(ready=False,
             environment={"WATCHDOG_USEC": "20000", "NOTIFY_SOCKET": systemd.name}) as daemon:
         assert "READY=1" in systemd.next()
         assert systemd.next() == ["WATCHDOG=1"]
-        tids = shard_tids(daemon)
+        tids = daemon.threads("shard ")  # but the first, which has the thread of the process
         assert len(tids) == THREADS - 1
         for tid in tids:
             with Stuck(tid):

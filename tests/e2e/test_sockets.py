@@ -168,6 +168,23 @@ def a_socket_that_lingers_holds_nobody_up():
 
 
 @test
+def accepted_connections_are_closed_in_place():
+    """Where they do not linger; a thread for each would cost several times as much."""
+    with Daemon() as daemon, daemon.client() as client:
+        address = ["inet", "127.0.0.1", free_port(socket.AF_INET, "127.0.0.1")]
+        made = client.call("socket", socket.AF_INET, socket.SOCK_STREAM)
+        client.call("bind", made, address)
+        client.call("listen", made, 16)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            for file, at in (made, tuple(address[1:])), (client.attach(listener.fileno()), listener.getsockname()):
+                for _ in range(10):
+                    with socket.create_connection(at):
+                        far, _ = client.call("accept", file)
+                        assert client.call("close", far) is None
+        assert daemon.threads("iou-wrk") == []
+
+
+@test
 def a_connection_that_lingers_as_its_listener_does_holds_nobody_up():
     """What is accepted has the options of its listener, of which the client keeps the other descriptor."""
     for driver in ("io_uring", "epoll"):
