@@ -18,7 +18,8 @@ void loop_init(struct loop *loop, struct proactor *proactor)
 	loop->ready = LIST_INIT(loop->ready);
 }
 
-void loop_push(struct loop *loop, struct task *task, struct proactor_op *op)
+/* 0: @task is pending, or was called back. Else it is neither, and why. */
+static int push(struct loop *loop, struct task *task, struct proactor_op *op)
 {
 	struct proactor_completion ready;
 	int r;
@@ -28,9 +29,20 @@ void loop_push(struct loop *loop, struct task *task, struct proactor_op *op)
 	task->pending = true;
 	r = proactor_push(loop->proactor, op, &task->key, &ready);
 	if (r == PROACTOR_PENDING)
-		return;
+		return 0;
 	task->pending = false;
-	loop_post(loop, task, r == PROACTOR_READY ? ready.result : r);
+	if (r < 0)
+		return r;
+	loop_post(loop, task, ready.result);
+	return 0;
+}
+
+void loop_push(struct loop *loop, struct task *task, struct proactor_op *op)
+{
+	int r = push(loop, task, op);
+
+	if (unlikely(r < 0))
+		loop_post(loop, task, r);
 }
 
 void loop_post(struct loop *loop, struct task *task, int64_t result)
@@ -48,56 +60,80 @@ void loop_cancel(struct loop *loop, struct task *task)
 		(void)proactor_cancel(loop->proactor, task->key);
 }
 
-void loop_close(struct loop *loop, int64_t file)
-{
-	struct proactor_op op = {
-		.opcode = PROACTOR_CLOSE,
-		.flags = PROACTOR_MAY_BLOCK,
-		.close = {.file = file},
-	};
-	struct proactor_completion ready;
-	uint64_t key;
-	int fd;
+/* ---- closing ---- */
 
-	switch (proactor_push(loop->proactor, &op, &key, &ready)) {
-	case PROACTOR_PENDING: loop->closing_count++; break;
-	case PROACTOR_READY: break;
-	default:
-		/* no memory for an operation: better to block than to leak */
-		if (proactor_detach(loop->proactor, file, &fd) == 0)
-			close(fd);
-	}
-}
-
-static bool lingers(int fd)
+/*
+ * Closes without waiting for what is still to be sent, which is sent all the same. With a time of 0
+ * what there is to send is dropped, and nobody waits for anything.
+ */
+static int64_t close_fd(int fd)
 {
-	struct linger linger;
+	struct linger linger = {0};
 	socklen_t size = sizeof(linger);
 
-	return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) < 0 || linger.l_onoff != 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff != 0 &&
+		linger.l_linger > 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){0}, sizeof(linger));
+	return close(fd) < 0 ? -errno : 0;
 }
 
-bool loop_close_now(struct loop *loop, int64_t *file)
+static int64_t close_argument(void *argument)
+{
+	return close_fd((int)(intptr_t)argument);
+}
+
+static void *as_argument(int fd)
+{
+	return (void *)(intptr_t)fd;
+}
+
+void loop_close(struct loop *loop, int64_t file)
 {
 	int fd;
 
-	if (loop->closed_now == CLOSES_PER_TURN || proactor_detach(loop->proactor, *file, &fd) < 0)
-		return false;
-	if (!lingers(fd)) {
-		loop->closed_now++;
-		(void)close(fd);
-		return true;
+	if (proactor_detach(loop->proactor, file, &fd) == 0)
+		loop_close_fd(loop, fd);
+}
+
+void loop_close_for(struct loop *loop, struct task *task, int64_t file)
+{
+	struct proactor_op op = {.opcode = PROACTOR_CALL, .call = {.function = close_argument}};
+	int fd, r = proactor_detach(loop->proactor, file, &fd);
+
+	if (r < 0) {
+		loop_post(loop, task, r);
+		return;
 	}
-	/* no memory for a file: it blocks after all, as in loop_close() */
-	return proactor_attach(loop->proactor, fd, file) < 0 && close(fd) == 0;
+	op.call.argument = as_argument(fd);
+	if (push(loop, task, &op) < 0)
+		loop_post(loop, task, close_fd(fd));
+}
+
+bool loop_close_now(struct loop *loop, int64_t file)
+{
+	int fd;
+
+	if (loop->closed_now == CLOSES_PER_TURN || proactor_detach(loop->proactor, file, &fd) < 0)
+		return false;
+	loop->closed_now++;
+	(void)close_fd(fd);
+	return true;
 }
 
 void loop_close_fd(struct loop *loop, int fd)
 {
-	int64_t file;
+	struct proactor_op op = {.opcode = PROACTOR_CALL,
+		.call = {.function = close_argument, .argument = as_argument(fd)}};
+	struct proactor_completion ready;
+	uint64_t key;
 
-	if (fd >= 0 && proactor_attach(loop->proactor, fd, &file) == 0)
-		loop_close(loop, file);
+	if (fd < 0)
+		return;
+	/* no memory for an operation: better to block than to leak */
+	if (proactor_push(loop->proactor, &op, &key, &ready) == PROACTOR_PENDING)
+		loop->closing_count++;
+	else
+		(void)close_fd(fd);
 }
 
 /* @flags: of the completion. */

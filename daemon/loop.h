@@ -47,16 +47,21 @@ void loop_post(struct loop *loop, struct task *task, int64_t result);
 void loop_cancel(struct loop *loop, struct task *task);
 
 /*
- * Closes a file without anybody waiting for it. Closing can block for as long as a client likes (a
- * socket that lingers), so it is an operation, and one that does not hold up the loop.
+ * Closes a file without anybody waiting for it. Closing can block for as long as a client likes, so
+ * a thread does it: our own, since the kernel's workers do what may block after they have said that
+ * they are idle, and then all that is for them waits. No socket lingers for a time (SO_LINGER): there
+ * is nobody for whom the daemon would wait.
  */
 void loop_close(struct loop *loop, int64_t file);
 
+/* As that, for @task, which is not pending, and is called back with the result of close(2). */
+void loop_close_for(struct loop *loop, struct task *task, int64_t file);
+
 /*
- * Closes a socket here and now, unless that would hold up the loop: one lingers, or too many were
- * closed in this turn. False: it was not closed, and @file is what it is called from then on.
+ * Closes a socket here and now, for which nothing but the socket itself can block, unless too many
+ * were closed in this turn. False: it was not closed.
  */
-bool loop_close_now(struct loop *loop, int64_t *file);
+bool loop_close_now(struct loop *loop, int64_t file);
 
 /* As loop_close(), a descriptor that came from a client and is no file. Nothing for a negative. */
 void loop_close_fd(struct loop *loop, int fd);

@@ -121,12 +121,10 @@ static void close_file(struct operation *operation, struct file *file)
 {
 	struct loop *loop = session_loop(operation->session);
 
-	if (file->is_accepted && file->is_tcp && loop_close_now(loop, &file->file)) {
+	if (file->is_accepted && file->is_tcp && loop_close_now(loop, file->file))
 		loop_post(loop, &operation->task, 0);
-		return;
-	}
-	operation->op.close.file = file->file;
-	loop_push(loop, &operation->task, &operation->op);
+	else
+		loop_close_for(loop, &operation->task, file->file);
 }
 
 /*
@@ -140,7 +138,6 @@ static void start_close(struct operation *operation)
 	struct operation *other;
 
 	files_leave(&session->files, file);
-	operation->op.flags = PROACTOR_MAY_BLOCK;
 	list_for_each_entry (other, &session->operations, link)
 		if (other != operation && holds(other, file))
 			cancel(other);
@@ -327,14 +324,12 @@ static int64_t adopt_file(struct operation *operation, int64_t file)
 	return made->handle;
 }
 
-static void release_closed(struct operation *operation, int64_t result)
+/* Whatever close(2) came to, it has closed. */
+static void release_closed(struct operation *operation)
 {
 	struct session *session = operation->session;
 	struct file *file = operation->files[0];
 
-	/* it never began; any other failure of close(2) has closed */
-	if (result == -ENOMEM)
-		loop_close(session_loop(session), file->file);
 	files_remove(file);
 	account_release(&session->account, session->user, RESOURCE_FILES, 1);
 	session->shard->stats.files_closed++;
@@ -351,11 +346,11 @@ static void release_file(struct file *file)
 	}
 }
 
-/* The operation, which ended with @result, does not need its files any more. */
-static void release_files(struct operation *operation, int64_t result)
+/* The operation has ended, and does not need its files any more. */
+static void release_files(struct operation *operation)
 {
 	if (operation->op.opcode == PROACTOR_CLOSE) {
-		release_closed(operation, result);
+		release_closed(operation);
 		return;
 	}
 	for (unsigned i = 0; i < operation->file_count; i++)
@@ -392,7 +387,7 @@ static void ended(struct task *task, int64_t result)
 	count(operation, result);
 	list_remove(&operation->link);
 	map_remove(&session->operations_by_msgid, &operation->node);
-	release_files(operation, result);
+	release_files(operation);
 	release_file_charge(operation);
 	account_release(&session->account, session->user, RESOURCE_OPERATIONS, 1);
 	session->shard->room_made = true;

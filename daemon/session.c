@@ -277,7 +277,7 @@ static void close_socket(struct session *session)
 {
 	struct loop *loop = session_loop(session);
 
-	if (!session->inbox.ended || !loop_close_now(loop, &session->socket))
+	if (!session->inbox.ended || !loop_close_now(loop, session->socket))
 		loop_close(loop, session->socket);
 }
 

@@ -143,28 +143,63 @@ def flags_that_reach_beyond_the_memory_or_the_operation_are_refused():
         assert client.call("recv", file, 10, socket.MSG_PEEK) == b"x" * 10
 
 
+def make_lingering(listener):
+    """A connection whose close sleeps as long as its owner likes: an hour here, and more than a client waits."""
+    near = socket.create_connection(listener.getsockname())
+    far, _ = listener.accept()
+    near.setblocking(False)
+    try:
+        while True:
+            near.send(b"x" * 65536)  # nobody receives: there is something left to linger for
+    except BlockingIOError:
+        pass
+    near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
+    return near, far
+
+
+def expect_all_goes_on(client, path):
+    """Also what workers do."""
+    for _ in range(10):
+        assert client.call("ping") is None
+        with open(path, "wb") as file:
+            handle = client.attach(file.fileno())
+        client.call("stat", handle)
+        assert client.call("fsync", handle) is None
+        assert client.call("close", handle) is None
+
+
 @test
-def a_socket_that_lingers_holds_nobody_up():
-    """Its close sleeps as long as its owner likes: 60 s here, and more than the client waits."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    with Daemon() as daemon, daemon.client() as client, daemon.client() as other:
-        near = socket.create_connection(listener.getsockname())
-        far, _ = listener.accept()
-        near.setblocking(False)
-        try:
-            while True:
-                near.send(b"x" * 65536)  # nobody receives: there is something left to linger for
-        except BlockingIOError:
-            pass
-        near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
-        near.setblocking(True)
-        file = client.attach(near.fileno())
-        near.close()  # the daemon's is the last
-        client.push("close", file)
-        for _ in range(10):
-            assert other.call("ping") is None and client.call("ping") is None
-        far.close()
-    listener.close()
+def sockets_that_linger_hold_nobody_up():
+    for driver in ("io_uring", "epoll"):
+        with Daemon("--driver", driver) as daemon, daemon.client() as client, daemon.client() as other, \
+                socket.create_server(("127.0.0.1", 0)) as listener:
+            fars = []
+            for _ in range(8):
+                near, far = make_lingering(listener)
+                fars.append(far)
+                closing = client.push("close", client.attach(near.fileno()))
+                near.close()
+                assert client.wait(closing) is None
+            expect_all_goes_on(other, os.path.join(daemon.files, "file"))
+            for far in fars:
+                far.close()
+
+
+@test
+def socket_that_lingers_in_the_queue_of_another_holds_nobody_up():
+    """It closes with that, and nobody can look at it before."""
+    for driver in ("io_uring", "epoll"):
+        with Daemon("--driver", driver) as daemon, daemon.client() as client, daemon.client() as other, \
+                socket.create_server(("127.0.0.1", 0)) as listener:
+            hidden, far = make_lingering(listener)
+            near, sender = socket.socketpair()
+            socket.send_fds(sender, [b"x"], [hidden.fileno()])
+            file = client.attach(near.fileno())
+            for one in (hidden, sender, near):
+                one.close()  # the daemon's is the last
+            client.push("close", file)
+            expect_all_goes_on(other, os.path.join(daemon.files, "file"))
+            far.close()
 
 
 @test
