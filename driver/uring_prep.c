@@ -276,6 +276,12 @@ static __attribute__((noinline)) int push_any(struct proactor *proactor,
 	/* before its submission is in the queue: it may submit */
 	if (uring->op_special[op->opcode] & URING_ENDS_FILE)
 		uring_file_end(uring, op->close.file);
+	/*
+	 * The kernel's workers do what blocks in a close after they have said that they are idle,
+	 * and then all that is for them waits for it.
+	 */
+	if (op->opcode == PROACTOR_CLOSE && op->flags & PROACTOR_MAY_BLOCK)
+		return push_elsewhere(proactor, op, slot, ret_key, ret_ready);
 	return push_submission(proactor, op, slot, ret_key);
 }
 

@@ -242,6 +242,49 @@ START_TEST(locked_file_holds_up_no_other_client)
 }
 END_TEST
 
+/* Two ends of a connection, the first of which lingers when it is closed: it has something to send. */
+static void make_lingering(int ret_ends[2])
+{
+	const struct linger linger = {.l_onoff = 1, .l_linger = 3600};
+	struct proactor_address address = local_address(AF_INET);
+	int listening = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	static char bytes[65536];
+
+	must(bind(listening, &address.any, address.size));
+	must(listen(listening, 1));
+	must(getsockname(listening, &address.any, &address.size));
+	ret_ends[0] = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	must(connect(ret_ends[0], &address.any, address.size));
+	ret_ends[1] = must(accept(listening, NULL, NULL));
+	close(listening);
+	while (send(ret_ends[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	must(setsockopt(ret_ends[0], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+}
+
+START_TEST(close_that_lingers_holds_up_no_other_file)
+{
+	enum { COUNT = 8 };
+	struct proactor *proactor = start();
+	int64_t other = pattern_file(proactor, "other", PAGE);
+	uint64_t keys[COUNT];
+	int ends[COUNT][2];
+
+	for (int i = 0; i < COUNT; i++) {
+		make_lingering(ends[i]);
+		keys[i] = launch(proactor,
+			flagged(op_close(attach(proactor, ends[i][0])), PROACTOR_MAY_BLOCK));
+	}
+	use_other_file(proactor, other, /* writes= */ true);
+	for (int i = 0; i < COUNT; i++) {
+		close(ends[i][1]);
+		assert_result(await(proactor, keys[i]), 0);
+	}
+	close_file(proactor, other);
+	stop(proactor);
+}
+END_TEST
+
 void add_slow(Suite *suite)
 {
 	/* who has a proactor of his own has its thread do such writes */
@@ -257,4 +300,5 @@ void add_slow(Suite *suite)
 	suite_add(suite, slow_read_of_an_old_server_holds_up_no_other_file);
 	suite_add(suite, slow_poll_holds_up_no_other_file);
 	suite_add(suite, file_of_a_mute_server_holds_up_no_other_file);
+	suite_add(suite, close_that_lingers_holds_up_no_other_file);
 }
