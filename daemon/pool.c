@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "daemon/ring.h"
 #include "daemon/session.h"
 #include "proto/queue.h"
 
@@ -37,6 +38,8 @@ static void destroy(struct pool *pool)
 	list_remove(&pool->link);
 	session->pools.count--;
 	session->pools.buffer_count -= pool->count;
+	if (session->ring)
+		ring_follow_pools(session->ring);
 	proactor_buffers_free(pool->buffers);
 	memories_release(&session->memories, pool->memories);
 	account_release(&session->account, session->user, RESOURCE_SHARED_MEMORY,

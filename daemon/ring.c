@@ -13,8 +13,11 @@
 #include "daemon/session.h"
 #include "proto/brief.h"
 
-/* Of one session in one turn: then the next, and what has ended meanwhile. */
-enum { REQUESTS_PER_TURN = 32 };
+/*
+ * Of one session in one turn: then the next, and what has ended meanwhile. A frame that is not brief
+ * may be any call, and counts as several.
+ */
+enum { REQUESTS_PER_TURN = 32, REQUESTS_PER_FRAME = 8 };
 
 enum { BACKLOG_KEPT = 4096 };
 
@@ -148,7 +151,9 @@ static void woken(struct task *task, int64_t result)
 {
 	struct ring *ring = container_of(task, struct ring, waking);
 
-	if (result >= 0 && ring->wakes_again)
+	/* one that was not even begun is not lost */
+	if (ring->session->state != SESSION_CLOSING &&
+		(result == -ENOMEM || (result >= 0 && ring->wakes_again)))
 		wake_client(ring);
 	session_progress(ring->session);
 }
@@ -239,37 +244,46 @@ static bool take_release(struct session *session, const struct queue_slot *slot)
 	if (!brief_read_release(slot, &id, &buffer))
 		return false;
 	pool = pools_find(&session->pools, id);
-	return pool && pool_release(pool, buffer);
+	/* its shots may be what takes the memory */
+	return pool && session_has_memory(session) && pool_release(pool, buffer);
 }
 
-/* Whether it went on; else it is held back, or has ended, and what is there stays there. */
-static bool take_request(struct ring *ring)
+/*
+ * What was taken, as so many requests; 0: it is held back, or has ended, and what is there stays
+ * there.
+ */
+static unsigned take_request(struct ring *ring)
 {
 	struct session *session = ring->session;
 	struct queue_slot slot;
 	struct brief brief;
-	bool taken;
+	unsigned taken = 0;
 
 	if (!queue_copy(&ring->requests, &slot)) {
 		dispatch_fail(session, "a slot of the ring has an impossible size");
-		return false;
+		return 0;
 	}
 	ring->answers = true;
-	taken = (brief_read_request(&slot, &brief) && operation_start_brief(session, &brief)) ||
-		take_release(session, &slot) || dispatch_frame(session, slot.frame, slot.size);
+	if ((brief_read_request(&slot, &brief) && operation_start_brief(session, &brief)) ||
+		take_release(session, &slot))
+		taken = 1;
+	else if (dispatch_frame(session, slot.frame, slot.size))
+		taken = REQUESTS_PER_FRAME;
 	ring->answers = false;
-	if (taken)
+	if (taken > 0)
 		queue_advance(&ring->requests);
 	return taken;
 }
 
 static bool take_requests(struct ring *ring)
 {
-	unsigned count = 0;
+	unsigned count = 0, taken = 1;
 
-	while (count < REQUESTS_PER_TURN && takes_requests(ring) && queue_has(&ring->requests) &&
-		take_request(ring))
-		count++;
+	while (taken > 0 && count < REQUESTS_PER_TURN && takes_requests(ring) &&
+		queue_has(&ring->requests)) {
+		taken = take_request(ring);
+		count += taken;
+	}
 	if (count == 0)
 		return false;
 	queue_release(&ring->requests);
@@ -323,13 +337,24 @@ bool ring_put(struct ring *ring, const struct queue_slot *response, bool is_paid
 	return true;
 }
 
-/* The first slot of the backlog has gone. */
+void ring_follow_pools(struct ring *ring)
+{
+	struct session *session = ring->session;
+	uint64_t excess =
+		ring->paid_count - MIN(ring->paid_count, (uint64_t)session->pools.buffer_count);
+
+	ring->paid_count -= excess;
+	account_force(&session->account, session->user, RESOURCE_MEMORY,
+		excess * sizeof(struct queue_slot));
+}
+
+/* The first slot of the backlog has gone. Of those that were paid for the last to go are charged. */
 static void leave_backlog(struct ring *ring, const struct queue_slot *slot)
 {
 	struct session *session = ring->session;
 
 	buffer_consume(&ring->backlog, sizeof(*slot));
-	if (slot->turn == SLOT_PAID)
+	if (slot->turn == SLOT_PAID && ring->paid_count > 0)
 		ring->paid_count--;
 	else
 		account_release(&session->account, session->user, RESOURCE_MEMORY, sizeof(*slot));

@@ -75,6 +75,9 @@ void ring_resume(struct ring *ring);
  */
 bool ring_put(struct ring *ring, const struct queue_slot *response, bool is_paid);
 
+/* A pool has gone: what is in the backlog of more buffers than pools pay for is charged. */
+void ring_follow_pools(struct ring *ring);
+
 /*
  * Whether a shot may go out: it goes into the ring, and does not wait for the client. False:
  * shard->room_made is set when one may. Ask once and act on that: the client makes room at any

@@ -1,15 +1,17 @@
 """Pools: PROTOCOL.md §5.1 from a stock client, by the socket and by the ring."""
 
+import contextlib
 import errno
 import random
 import select
 import socket
+import time
 
 import msgpack
 
 from client import RpcError
 from harness import Daemon, expect_error, run, test, until
-from ring_client import Memory, Ring, brief_buffer, brief_release
+from ring_client import SLOT, Memory, Ring, brief_buffer, brief_release
 
 INVALID_PARAMS = -32602
 SIZE, COUNT = 64, 4
@@ -379,6 +381,59 @@ def who_gives_back_what_it_has_not_read_is_held_back():
         # what has come is all there, and with what is read it goes on
         way.ring.wait_for_shots(receiving, 500)
         assert way.call("ping") is None
+
+
+@test
+def shots_by_the_socket_are_bounded_whichever_way_buffers_come_back():
+    with Daemon("--limit", "memory=65536") as daemon, BySocket(daemon) as way, daemon.client() as other:
+        ring = Ring(way.client, 64)
+        pool = Pool(way, size=1, count=64)
+        file, near = stream(way)
+        near.setblocking(False)
+        receiving = way.push("recv", file, [pool.id], 0, True)
+        rounds, held_since = 0, None
+        while held_since is None or time.monotonic() < held_since + 1:
+            assert rounds < 2000, "it is not held back"
+            with contextlib.suppress(BlockingIOError):
+                near.send(b"x" * 64)
+            if not ring.requests.has_room():
+                held_since = held_since or time.monotonic()
+                time.sleep(0.01)
+                continue
+            rounds, held_since = rounds + 1, None
+            while ring.requests.has_room():
+                ring.put(brief_release(pool.id, ring.requests.position % 64))
+            ring.flush()
+        assert other.call("ping") is None
+        # with what is read it goes on
+        for _ in range(500):
+            way.shot(receiving)
+        until("there is room", ring.requests.has_room)
+        ring.close()
+
+
+@test
+def what_a_pool_has_paid_for_is_charged_when_that_has_gone():
+    with Daemon() as daemon, ByRing(daemon) as way, daemon.client() as other:
+        entries, count = 64, 4096
+        pool = Pool(way, size=1, count=count)
+        file, near = stream(way)
+        receiving = way.push("recv", file, [pool.id], 0, True)
+        way.ring.flush()
+        near.sendall(b"x" * count)
+        until("all is in the backlog", lambda: pool.memory.bytes[:] == b"x" * count)
+
+        def unread():
+            return other.call("sessions")[0]["memory_bytes"]
+
+        assert unread() == 0
+        assert way.client.call("cancel", receiving) is None and way.client.call("pool_free", pool.id) is None
+        assert unread() >= (count - entries) * SLOT
+        while receiving not in way.ring.answers:
+            if not way.ring.take():
+                way.ring.sleep()
+        assert len(way.ring.shots) == count
+        until("it is released", lambda: unread() == 0)
 
 
 @each_way
