@@ -110,8 +110,11 @@ static int send_op(struct remote *remote, struct proactor_op *op, struct slot *s
 {
 	int r = remote_keep(remote, op, slot), lent = 0;
 
+	/* nothing was asked yet: what is answered meanwhile is not for it */
+	slot->marks |= SLOT_HELD;
 	if (r >= 0)
 		lent = remote_lend_directory(remote, op, slot);
+	slot->marks &= (uint8_t)~SLOT_HELD;
 	if (r >= 0 && lent >= 0)
 		r = remote_send(remote, op, slot, -1);
 	if (r < 0 || lent < 0)

@@ -156,7 +156,8 @@ static bool take_brief(struct remote *remote, const struct queue_slot *response,
 	if (!brief_read_response(response, &msgid, &is_nil, &result))
 		return false;
 	slot = remote_find_slot(remote, msgid);
-	if (unlikely(!slot || !(slot->marks & SLOT_BY_RING)))
+	/* one that selects is another operation to its caller */
+	if (unlikely(!slot || !(slot->marks & SLOT_BY_RING) || remote_selects(slot)))
 		return false;
 	kind = op_table[slot->opcode].result;
 	fits = is_nil ? kind == OP_RESULT_NOTHING

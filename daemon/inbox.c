@@ -155,6 +155,9 @@ void inbox_resume(struct session *session)
 	if (!is_deaf(session) && !list_linked(&session->stalled_link) &&
 		!list_linked(&session->turn_link) && !session->inbox.receiving.pending)
 		receive(session);
+	/* it was stalled by its ring while the receive was pending that watched it until now */
+	if (!is_deaf(session) && list_linked(&session->stalled_link))
+		inbox_watch(session);
 }
 
 /*

@@ -430,6 +430,43 @@ START_TEST(buffers_may_be_in_memory_of_the_callers)
 }
 END_TEST
 
+/* More than an engine may have of its own kind: with the others it is for the caller as with those. */
+START_TEST(buffers_are_as_many_as_wanted)
+{
+	enum { MANY = 70, COUNT = 16, SIZE = 16 };
+	struct proactor *proactor = start();
+	struct proactor_buffers *buffers[MANY];
+	int peer;
+	int64_t file = stream(proactor, &peer);
+	uint8_t *memory;
+
+	must(proactor_memory_new(proactor, MANY * COUNT * SIZE, (void **)&memory));
+	for (int i = 0; i < MANY; i++)
+		must(proactor_buffers_new_in(
+			proactor, memory + i * COUNT * SIZE, COUNT, SIZE, &buffers[i]));
+	for (int i = 0; i < MANY; i++)
+		for (int j = 0; j < COUNT; j++) {
+			struct proactor_entry entry;
+			uint8_t *data;
+
+			(void)launch(proactor, op_recv_select(file, buffers[i]));
+			ck_assert_int_eq(send(peer, "here", 4, 0), 4);
+			assert_result(next(proactor, &entry).result, 4);
+			data = proactor_buffer_data(buffers[i], entry.flags);
+			ck_assert_ptr_nonnull(data);
+			ck_assert_mem_eq(data, "here", 4);
+			ck_assert(data >= memory + i * COUNT * SIZE &&
+				data < memory + (i + 1) * COUNT * SIZE);
+		}
+	for (int i = 0; i < MANY; i++)
+		ck_assert_ptr_null(proactor_buffers_free(buffers[i]));
+	proactor_memory_free(proactor, memory);
+	close(peer);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
 START_TEST(buffers_in_use_may_be_freed)
 {
 	struct proactor *proactor = start();
@@ -492,6 +529,7 @@ void add_buffers(Suite *suite)
 	suite_add(suite, buffers_that_make_no_sense_are_refused);
 	suite_add(suite, stream_without_a_buffer_hears_of_its_end);
 	suite_add(suite, buffers_may_be_in_memory_of_the_callers);
+	suite_add(suite, buffers_are_as_many_as_wanted);
 	suite_add(suite, buffers_in_use_may_be_freed);
 	suite_add(suite, buffers_go_with_the_proactor);
 }

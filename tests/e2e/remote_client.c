@@ -5,6 +5,7 @@
  *      remote_client death PATH        many in flight; says "ready", expects the daemon's death
  *      remote_client hostile PATH      some of each; expects all to end, whatever is answered
  *      remote_client files PATH        attach and detach; both return
+ *      remote_client lent PATH         rename, from a directory of the daemon's; ends with an error
  *      remote_client crowded PATH N    N operations that wait, then cancelled; expects N ends
  *      remote_client drained PATH      short ones; says "ready", expects all to end well
  *      remote_client named PATH N      writev and readv of N pieces, all in the daemon's memory
@@ -276,6 +277,24 @@ static void files(struct proactor *proactor)
 		close(new_fd);
 }
 
+/* With one directory of the daemon's and one of ours, for which the daemon is asked first. */
+static void lent(struct proactor *proactor)
+{
+	const struct proactor_op op = {.opcode = PROACTOR_RENAME,
+		.rename = {.old_dir = 5, .old_path = "a", .new_dir = PROACTOR_CWD, .new_path = "b"}};
+	struct timespec hang = {.tv_sec = HANG_SECONDS};
+	struct proactor_completion completion;
+	struct proactor_entry entry;
+	uint64_t key;
+	int r = proactor_push(proactor, &op, &key, &completion);
+
+	if (r == PROACTOR_PENDING) {
+		CHECK(proactor_poll(proactor, &hang, &entry, 1) == 1, "no end");
+		r = proactor_pop(proactor, &entry, &completion);
+	}
+	CHECK(r < 0 || completion.result < 0, "%ld", (long)completion.result);
+}
+
 /* ---- more than the daemon takes at a time ---- */
 
 static void crowded(struct proactor *proactor, size_t count)
@@ -386,6 +405,8 @@ int main(int argc, char **argv)
 		hostile(proactor);
 	else if (strcmp(argv[1], "files") == 0)
 		files(proactor);
+	else if (strcmp(argv[1], "lent") == 0)
+		lent(proactor);
 	else if (strcmp(argv[1], "drained") == 0)
 		drained(proactor);
 	else if (strcmp(argv[1], "named") == 0)

@@ -301,6 +301,14 @@ def attach_and_detach_return_whatever_is_answered():
 
 
 @test
+def answers_to_what_was_not_asked_yet_end_the_connection():
+    # the slot has its operation already, for which a directory is attached first
+    for early in (response(0, None), response(0, None, [2, "x"]), response(0, 5)):
+        survive(f"early {early!r}", lambda requests: early + response(requests[0][0], 7), mode="lent", count=1, honest=("hello",),
+            stays=True)
+
+
+@test
 def a_hello_that_makes_no_sense_gives_no_proactor():
     for wrong in WRONG + [{"limits": 5}, {"limits": {"transfer_size": 0}}, {"limits": {"transfer_size": "x"}}]:
         survive(f"hello {wrong!r:.60}", lambda requests: response(requests[0][0], wrong), count=1, honest=(),

@@ -8,7 +8,7 @@ import socket
 
 import msgpack
 
-from harness import MIB, Daemon, RpcError, expect_error, run, test, until
+from harness import FACTOR, MIB, Daemon, RpcError, expect_error, run, test, until
 from ring_client import (CONSUMED, FRAME_MAX, IS_FULL, SLEEPS, SLOT, SLOTS, Memory, Ring, brief_close, brief_nil, brief_nop, brief_number,
     brief_transfer)
 
@@ -371,6 +371,27 @@ def calls_that_come_too_late_by_the_ring_are_told():
             expect_error(errno.ESHUTDOWN, call=lambda: ring.wait(late))
         assert ring.wait(last) is None
         assert daemon.wait() == 0
+
+
+@test
+def end_of_a_client_that_is_held_back_is_seen():
+    """Also where what it sent last by the socket was nothing to answer. Nobody else asks for anything, which would help."""
+    for sends in (b"", msgpack.packb([2, "nothing", []])):
+        near, far = socket.socketpair()
+        with Daemon("--limit", "operations=4") as daemon, far, near:
+            with daemon.client() as client:
+                file = client.attach(far.fileno())
+                far.close()
+                ring = Ring(client)
+                for _ in range(6):
+                    ring.push("recv", file, 10)
+                ring.flush()
+                until("it is held back", lambda: ring.requests.word(CONSUMED) == 4)
+                client.send_bytes(sends)
+                until("it is received", lambda: client.unread_by_daemon() == 0)
+                ring.close()
+            near.settimeout(10 * FACTOR)
+            assert near.recv(1) == b""
 
 
 @test

@@ -328,6 +328,31 @@ def wake_that_is_full_holds_nobody_up():
                         bystander.work(1)
 
 
+@test
+def wake_that_is_owed_does_not_keep_a_session_that_closes():
+    """Full, it has the daemon wait; read when the client has hung up, it has it come to write what it still owes."""
+    for driver in DRIVERS:
+        with Scene("--driver", driver, "--spin-us", "0") as (daemon, bystander):
+            with daemon.client() as client:
+                ring = Ring(client, 8)
+                wake = os.dup(ring.wake)
+                os.eventfd_write(wake, 2**64 - 2)
+                for number in range(3):
+                    ring.responses.set_word(SLEEPS, 1)
+                    ring.put(brief_nop(number))
+                    ring.flush()
+                    until("it is answered and told", lambda: not ring.responses.word(SLEEPS))
+                os.kill(daemon.pid, signal.SIGSTOP)
+                client.close()
+                os.eventfd_read(wake)
+                os.eventfd_write(wake, 2**64 - 3)
+                os.kill(daemon.pid, signal.SIGCONT)
+            until("it has gone", lambda: len(bystander.client.call("sessions")) == 1)
+            bystander.work(1)
+            ring.close()
+            os.close(wake)
+
+
 # ---- who dies, frees, asks for too much ----
 
 
