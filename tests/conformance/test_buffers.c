@@ -430,7 +430,7 @@ START_TEST(buffers_may_be_in_memory_of_the_callers)
 }
 END_TEST
 
-/* More than an engine may have of its own kind: with the others it is for the caller as with those. */
+/* More than an engine may have of its own kind: for the caller the others are as those. */
 START_TEST(buffers_are_as_many_as_wanted)
 {
 	enum { MANY = 70, COUNT = 16, SIZE = 16 };
@@ -442,8 +442,8 @@ START_TEST(buffers_are_as_many_as_wanted)
 
 	must(proactor_memory_new(proactor, MANY * COUNT * SIZE, (void **)&memory));
 	for (int i = 0; i < MANY; i++)
-		must(proactor_buffers_new_in(
-			proactor, memory + i * COUNT * SIZE, COUNT, SIZE, &buffers[i]));
+		must(proactor_buffers_new_in(proactor, memory + i * COUNT * SIZE, COUNT, SIZE,
+			&buffers[i]));
 	for (int i = 0; i < MANY; i++)
 		for (int j = 0; j < COUNT; j++) {
 			struct proactor_entry entry;

@@ -242,7 +242,7 @@ START_TEST(locked_file_holds_up_no_other_client)
 }
 END_TEST
 
-/* Two ends of a connection, the first of which lingers when it is closed: it has something to send. */
+/* Two ends of a connection. The first lingers when it is closed: it has something to send. */
 static void make_lingering(int ret_ends[2])
 {
 	const struct linger linger = {.l_onoff = 1, .l_linger = 3600};

@@ -281,7 +281,8 @@ static void files(struct proactor *proactor)
 static void lent(struct proactor *proactor)
 {
 	const struct proactor_op op = {.opcode = PROACTOR_RENAME,
-		.rename = {.old_dir = 5, .old_path = "a", .new_dir = PROACTOR_CWD, .new_path = "b"}};
+		.rename = {
+			.old_dir = 5, .old_path = "a", .new_dir = PROACTOR_CWD, .new_path = "b"}};
 	struct timespec hang = {.tv_sec = HANG_SECONDS};
 	struct proactor_completion completion;
 	struct proactor_entry entry;
