@@ -49,8 +49,8 @@ void loop_cancel(struct loop *loop, struct task *task);
 /*
  * Closes a file without anybody waiting for it. Closing can block for as long as a client likes, so
  * a thread does it: our own, since the kernel's workers do what may block after they have said that
- * they are idle, and then all that is for them waits. No socket lingers for a time (SO_LINGER): there
- * is nobody for whom the daemon would wait.
+ * they are idle, and then all that is for them waits. No socket lingers for a time (SO_LINGER):
+ * there is nobody for whom the daemon would wait.
  */
 void loop_close(struct loop *loop, int64_t file);
 

@@ -14,8 +14,8 @@
 #include "proto/brief.h"
 
 /*
- * Of one session in one turn: then the next, and what has ended meanwhile. A frame that is not brief
- * may be any call, and counts as several.
+ * Of one session in one turn: then the next, and what has ended meanwhile. A frame that is not
+ * brief may be any call, and counts as several.
  */
 enum { REQUESTS_PER_TURN = 32, REQUESTS_PER_FRAME = 8 };
 
@@ -348,7 +348,7 @@ void ring_follow_pools(struct ring *ring)
 		excess * sizeof(struct queue_slot));
 }
 
-/* The first slot of the backlog has gone. Of those that were paid for the last to go are charged. */
+/* The first slot of the backlog has gone. Of those that were paid for the last are charged. */
 static void leave_backlog(struct ring *ring, const struct queue_slot *slot)
 {
 	struct session *session = ring->session;
