@@ -20,6 +20,11 @@ enum { UNWAITED_MAX = 16, DRAIN_BATCH = 64 };
 
 #define FLUSH_RETRY_NS NSEC_PER_MSEC
 
+/* They are kept whole (extra.h), so that both can be found. A bit each. */
+#define OPS_OF_TWO_FILES                                                                           \
+	(UINT64_C(1) << PROACTOR_SPLICE | UINT64_C(1) << PROACTOR_RENAME |                         \
+		UINT64_C(1) << PROACTOR_LINK)
+
 void driver_init(struct proactor *proactor, const struct driver *driver,
 	const struct proactor_options *options)
 {
@@ -32,7 +37,7 @@ void driver_init(struct proactor *proactor, const struct driver *driver,
 	proactor->thread_idle_ms = options->thread_idle_ms;
 	if (options->threads)
 		proactor->threads = threads_reference(options->threads);
-	proactor->plain_ops = ~(op_checked | UINT64_C(1) << PROACTOR_SPLICE);
+	proactor->plain_ops = ~(op_checked | OPS_OF_TWO_FILES);
 	if (driver->lacks_timeout)
 		proactor->plain_ops &= ~(UINT64_C(1) << PROACTOR_TIMEOUT);
 	slots_init(&proactor->slots);
@@ -138,7 +143,7 @@ static __attribute__((noinline)) int push_checked(struct proactor *proactor,
 	if (r < 0)
 		return r;
 	if ((op->flags & ~(uint32_t)PROACTOR_MAY_BLOCK) != 0 || op->timeout_ns > 0 ||
-		proactor->chain || op->opcode == PROACTOR_SPLICE ||
+		proactor->chain || OPS_OF_TWO_FILES >> op->opcode & 1 ||
 		(op->opcode == PROACTOR_TIMEOUT && proactor->driver->lacks_timeout))
 		return extra_push(proactor, op, ret_key);
 	if (proactor->shortcuts.ops >> op->opcode & 1)
@@ -214,13 +219,25 @@ int proactor_cancel(struct proactor *proactor, uint64_t key)
 	return slot ? cancel(proactor, slot) : -ENOENT;
 }
 
+/* That an operation of OPS_OF_TWO_FILES acts on beside its first; of others no file. */
+static int64_t second_file(const struct proactor_op *op)
+{
+	switch (op->opcode) {
+	case PROACTOR_SPLICE: return op->splice.out;
+	case PROACTOR_RENAME: return op->rename.new_dir;
+	case PROACTOR_LINK: return op->link.new_dir;
+	default: return INT64_MIN;
+	}
+}
+
 static bool acts_on(const struct slot *slot, int64_t file)
 {
-	/* once it is queued, the result stands in the file's place */
-	if (slot->state != SLOT_IN_FLIGHT || !op_acts_on_file(slot->opcode))
+	if (!op_acts_on_file(slot->opcode) || slot->state == SLOT_ENDED)
 		return false;
-	return slot->file == file ||
-		(slot->opcode == PROACTOR_SPLICE && slot->extra->op.splice.out == file);
+	/* once it is queued, or was, the result stands in the file's place */
+	if (!slot->extra)
+		return slot->state == SLOT_IN_FLIGHT && slot->file == file;
+	return slot->extra->op.read.file == file || second_file(&slot->extra->op) == file;
 }
 
 static int cancel_many(struct proactor *proactor, bool all, int64_t file)

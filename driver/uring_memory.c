@@ -263,5 +263,7 @@ int64_t uring_select(struct slot *slot, int32_t res, uint32_t *ret_flags)
 		return res;
 	r = buffers_receive(&slot->extra->op, ret_flags);
 	/* somebody else was faster: as where there is no buffer, it begins again */
-	return r == SYSCALL_BLOCKS ? -ENOBUFS : r;
+	if (r == SYSCALL_BLOCKS || (r == -EAGAIN && !syscall_never_waits(&slot->extra->op)))
+		return -ENOBUFS;
+	return r;
 }

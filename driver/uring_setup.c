@@ -251,9 +251,8 @@ int uring_setup_again(struct uring *uring, char *reason)
 	uring->defers = other.defers;
 	uring->fixed_count = 0;
 	memset(uring->fixed, 0, sizeof(uring->fixed));
-	uring_memory_again(uring);
-	uring->region_count = 0;
 	uring->regions_refused = false;
+	uring_memory_again(uring);
 	uring->retry_armed = false;
 	/* they went with the ring; wait() arms them again */
 	for (uint8_t i = 0; i < uring->doorbell_count; i++)

@@ -55,7 +55,8 @@ static int64_t do_work(struct work *work)
 {
 	int64_t r;
 
-	if (work->kept.op.opcode == PROACTOR_CALL)
+	/* what close(2) was interrupted in is closed: once more, and it would be another file */
+	if (work->kept.op.opcode == PROACTOR_CALL || work->kept.op.opcode == PROACTOR_CLOSE)
 		return syscall_run(&work->kept.op);
 	do {
 		if (atomic_load(&work->is_cancelled))
@@ -238,13 +239,20 @@ void work_collect(struct proactor *proactor)
 	}
 }
 
-/* True: no thread had begun with it, and it has ended. */
+/*
+ * True: no thread had begun with it, and it has ended. A close is done whatever comes, by a thread
+ * as long as there are any.
+ */
 static bool take_back(struct proactor *proactor, struct work *work)
 {
+	bool closes = work->kept.op.opcode == PROACTOR_CLOSE;
+
+	if (closes && !proactor->stopping)
+		return false;
 	if (!threads_remove(proactor->threads, &work->task))
 		return false;
 	proactor_handle_free(work->handle);
-	finish(proactor, work, -ECANCELED);
+	finish(proactor, work, closes ? syscall_run(&work->kept.op) : -ECANCELED);
 	return true;
 }
 

@@ -234,11 +234,50 @@ START_TEST(call_counts_as_cancelled_when_it_says_so)
 }
 END_TEST
 
+/* With no thread left for it. */
+START_TEST(close_is_done_whatever_becomes_of_it)
+{
+	for (int way = 0; way < 3; way++) {
+		struct proactor_options options = options_for_engine();
+		struct proactor_op closing = {
+			.opcode = PROACTOR_CLOSE, .flags = PROACTOR_MAY_BLOCK};
+		struct gate gate = {0};
+		struct proactor *proactor;
+		uint64_t call, key;
+		char byte;
+		int peer;
+
+		options.thread_count_max = 1;
+		must(proactor_new(&proactor, &options));
+		closing.close.file = stream(proactor, &peer);
+		closing.timeout_ns = way == 1 ? NSEC_PER_MSEC : 0;
+		call = launch(proactor, op_call(pass, &gate));
+		wait_inside(&gate, 1);
+		key = launch(proactor, closing);
+		if (way == 0)
+			must(proactor_cancel(proactor, key));
+		if (way == 1)
+			usleep(2000);
+		gate.open = true;
+		if (way < 2) {
+			(void)await(proactor, key);
+			assert_result(await(proactor, call), 1);
+			stop(proactor);
+		} else {
+			proactor_free(proactor);
+		}
+		ck_assert_int_eq(recv(peer, &byte, 1, 0), 0);
+		close(peer);
+	}
+}
+END_TEST
+
 void add_call(Suite *suite)
 {
 	suite_add(suite, call_gives_back_what_its_function_returns);
 	suite_add(suite, call_is_done_by_another_thread);
 	suite_add(suite, call_that_blocks_holds_up_nobody);
+	suite_add(suite, close_is_done_whatever_becomes_of_it);
 	suite_add(suite, sleeping_poll_hears_of_a_call_that_ends);
 	suite_add(suite, call_that_waits_for_a_thread_can_be_cancelled);
 	suite_add(suite, call_that_runs_ends_by_itself_alone);

@@ -142,6 +142,101 @@ START_TEST(cancel_of_a_file_meets_both_ends_of_a_splice)
 }
 END_TEST
 
+START_TEST(cancel_of_a_file_meets_both_directories_of_a_name)
+{
+	struct proactor *proactor = start();
+	int64_t from, to;
+
+	must(mkdir("from", 0700));
+	must(mkdir("to", 0700));
+	from = must(run(proactor, op_open("from", O_RDONLY | O_DIRECTORY)));
+	to = must(run(proactor, op_open("to", O_RDONLY | O_DIRECTORY)));
+	for (int i = 0; i < 4; i++) {
+		uint64_t before = launch(proactor, chained(endless())), key;
+
+		key = launch(proactor,
+			i < 2 ? op_rename_at(from, "a", to, "b", 0)
+			      : op_link_at(from, "a", to, "b", 0));
+		ck_assert_int_eq(proactor_cancel_file(proactor, i % 2 ? from : to), 1);
+		assert_result(await(proactor, key), -ECANCELED);
+		assert_result(proactor_cancel(proactor, before), PROACTOR_CANCEL_REQUESTED);
+		assert_result(await(proactor, before), -ECANCELED);
+	}
+	close_file(proactor, from);
+	close_file(proactor, to);
+	stop(proactor);
+}
+END_TEST
+
+START_TEST(cancel_of_a_file_meets_a_receive_that_waits_for_a_buffer)
+{
+	struct proactor *proactor = start();
+	struct proactor_buffers *buffers;
+	struct proactor_entry entry;
+	int peer;
+	int64_t file = stream(proactor, &peer);
+
+	must(proactor_buffers_new(proactor, 1, 4, &buffers));
+	ck_assert_int_eq(send(peer, "aaaabbbb", 8, 0), 8);
+	(void)launch(proactor, op_recv_select(file, buffers));
+	assert_result(next(proactor, &entry).result, 4);
+	(void)launch(proactor, op_recv_select(file, buffers));
+	expect_quiet(proactor);
+	ck_assert_int_eq(proactor_cancel_file(proactor, file), 1);
+	expect_cancelled(proactor, 1);
+	proactor_buffers_free(buffers);
+	close(peer);
+	close_file(proactor, file);
+	stop(proactor);
+}
+END_TEST
+
+/* Both have something in one look, of which the caller takes one. */
+START_TEST(cancel_of_a_file_meets_a_stream_of_which_a_shot_was_not_taken)
+{
+	struct proactor *proactor = start();
+	struct proactor_buffers *buffers;
+	struct proactor_entry entry;
+	int peers[2];
+	int64_t files[2];
+	uint64_t keys[2];
+
+	must(proactor_buffers_new(proactor, 8, 4, &buffers));
+	for (int i = 0; i < 2; i++) {
+		files[i] = stream(proactor, &peers[i]);
+		keys[i] = launch(proactor,
+			flagged(op_recv_select(files[i], buffers), PROACTOR_MULTISHOT));
+	}
+	expect_quiet(proactor);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(send(peers[i], "a", 1, 0), 1);
+	usleep(10000);
+	assert_result(proactor_poll(proactor, NULL, &entry, 1), 1);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(proactor_cancel_file(proactor, files[i]), 1);
+	/* what has come may come, as the end or before it */
+	for (int ended = 0; ended < 2;) {
+		assert_result(proactor_poll(proactor, NULL, &entry, 1), 1);
+		ck_assert(entry.key == keys[0] || entry.key == keys[1]);
+		if (entry.result != 1)
+			assert_result(entry.result, -ECANCELED);
+		if (entry.flags & PROACTOR_MORE)
+			continue;
+		must(proactor_pop(proactor, &entry, &(struct proactor_completion){0}));
+		ended++;
+	}
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(send(peers[i], "b", 1, 0), 1);
+	expect_quiet(proactor);
+	proactor_buffers_free(buffers);
+	for (int i = 0; i < 2; i++) {
+		close(peers[i]);
+		close_file(proactor, files[i]);
+	}
+	stop(proactor);
+}
+END_TEST
+
 START_TEST(cancel_of_a_file_meets_what_waits_in_a_chain)
 {
 	struct proactor *proactor = start();
@@ -276,6 +371,9 @@ void add_cancel_many(Suite *suite)
 	suite_add(suite, everything_on_a_file_is_cancelled_before_the_first_poll);
 	suite_add(suite, cancel_of_a_file_meets_each_kind_of_operation);
 	suite_add(suite, cancel_of_a_file_meets_both_ends_of_a_splice);
+	suite_add(suite, cancel_of_a_file_meets_both_directories_of_a_name);
+	suite_add(suite, cancel_of_a_file_meets_a_receive_that_waits_for_a_buffer);
+	suite_add(suite, cancel_of_a_file_meets_a_stream_of_which_a_shot_was_not_taken);
 	suite_add(suite, cancel_of_a_file_meets_what_waits_in_a_chain);
 	suite_add(suite, what_has_ended_on_a_file_is_not_counted);
 	suite_add(suite, number_that_two_results_share_with_a_file_is_no_file);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { SIZE = 100000 };
@@ -437,6 +438,39 @@ START_TEST(memory_that_came_before_the_descriptor_is_as_good)
 }
 END_TEST
 
+/* What the kernel holds in place for this process, in kB. */
+static long pinned_kb(void)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	char line[256];
+	long size = -1;
+
+	ck_assert_ptr_nonnull(file);
+	while (size < 0 && fgets(line, sizeof(line), file))
+		(void)sscanf(line, "VmPin: %ld kB", &size);
+	(void)fclose(file);
+	return size;
+}
+
+START_TEST(memory_that_has_gone_is_held_by_nobody)
+{
+	struct proactor *proactor = start();
+	long before = pinned_kb();
+	uint8_t *first = memory_of(proactor, 1 << 20), *second;
+	int fd;
+
+	must(proactor_fd(proactor, &fd));
+	second = memory_of(proactor, 1 << 20);
+	assert_result(run(proactor, op_nop()), 0);
+	proactor_memory_free(proactor, first);
+	proactor_memory_free(proactor, second);
+	/* the kernel lets go when it comes to it */
+	while (pinned_kb() > before)
+		assert_result(run(proactor, op_timeout(NSEC_PER_MSEC)), 0);
+	stop(proactor);
+}
+END_TEST
+
 void add_memory(Suite *suite)
 {
 	suite_add(suite, memory_is_zeroed_and_as_large_as_asked_for);
@@ -451,4 +485,6 @@ void add_memory(Suite *suite)
 	suite_add(suite, memory_goes_while_other_memory_is_in_use);
 	suite_add(suite, memory_goes_with_the_proactor_whatever_is_in_flight);
 	suite_add(suite, memory_that_came_before_the_descriptor_is_as_good);
+	if (engine->in_process)
+		suite_add(suite, memory_that_has_gone_is_held_by_nobody);
 }

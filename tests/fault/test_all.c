@@ -305,6 +305,34 @@ START_TEST(buffer_that_was_not_used_goes_to_the_next)
 }
 END_TEST
 
+/* Both see that there is something, and one is faster. */
+START_TEST(receive_that_comes_too_late_waits_again)
+{
+	struct scarce scarce;
+	uint64_t keys[2], late;
+	struct proactor_entry entry;
+
+	fault_kernel(&(struct fault_kernel){.lacks_buffer_rings = true});
+	scarce = scarce_begin();
+	for (int i = 0; i < 2; i++)
+		keys[i] = scarce_push(&scarce, 0);
+	expect_nothing(&scarce);
+	must(write(scarce.peers[0], "a", 1));
+	entry = scarce_next(&scarce);
+	assert_result(entry.result, 1);
+	late = entry.key == keys[0] ? keys[1] : keys[0];
+	must(proactor_buffer_release(scarce.buffers,
+		proactor_buffer_data(scarce.buffers, entry.flags)));
+	expect_nothing(&scarce);
+	must(write(scarce.peers[0], "b", 1));
+	entry = scarce_next(&scarce);
+	ck_assert_uint_eq(entry.key, late);
+	assert_result(entry.result, 1);
+	fault_kernel(NULL);
+	scarce_end(&scarce);
+}
+END_TEST
+
 /* ---- chance ---- */
 
 START_TEST(anything_may_fail_at_any_time)
@@ -383,6 +411,7 @@ void add_all(Suite *suite)
 	suite_add(suite, deadline_comes_while_a_shot_waits_to_be_taken);
 	suite_add(suite, buffer_goes_to_who_has_data);
 	suite_add(suite, buffer_that_was_not_used_goes_to_the_next);
+	suite_add(suite, receive_that_comes_too_late_waits_again);
 	suite_add(suite, slow_file_is_left_to_others);
 	suite_add(suite, anything_may_fail_at_any_time);
 	suite_add(suite, proactor_may_be_freed_with_all_in_flight);
