@@ -137,7 +137,9 @@ include tests/tests.mk
 headers := driver/proactor.h client/proactor-client.h
 units := $(wildcard systemd/*.service systemd/*.socket)
 
-$(B)/%.pc: %.pc.in $(flags_stamp)
+# anew each time: where to is not among the flags
+.PHONY: pc
+$(B)/%.pc: %.pc.in pc
 	@mkdir -p $(@D)
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|; s|@MSGPACK@|$(msgpack_package)|' \
 		$< > $@

@@ -63,6 +63,16 @@ static int take_lock(struct listener *listener, char *error)
 	}
 }
 
+/* The lock goes last, and with it the right to remove. */
+static void drop_lock(struct listener *listener)
+{
+	char path[LOCK_PATH_SIZE];
+
+	lock_path(listener, path);
+	(void)unlink(path);
+	listener->lock_fd = fd_close(listener->lock_fd);
+}
+
 static int remove_stale(const struct listener *listener, char *error)
 {
 	struct stat found;
@@ -113,6 +123,10 @@ int listener_open(struct listener *listener, const char *path, mode_t mode, gid_
 	int r;
 
 	*listener = (struct listener){.fd = -EBADF, .lock_fd = -EBADF};
+	if (*path == '\0') {
+		snprintf(error, LISTENER_ERROR_SIZE, "the socket's path is empty");
+		return -EINVAL;
+	}
 	if (strlen(path) >= sizeof(listener->path)) {
 		snprintf(error, LISTENER_ERROR_SIZE,
 			"the socket's path is longer than 107 bytes: %s", path);
@@ -125,8 +139,8 @@ int listener_open(struct listener *listener, const char *path, mode_t mode, gid_
 	if (r >= 0)
 		r = make_socket(listener, mode, group, error);
 	if (r < 0 && listener->lock_fd >= 0) {
+		drop_lock(listener);
 		listener->path[0] = '\0';
-		listener->lock_fd = fd_close(listener->lock_fd);
 	}
 	return r;
 }
@@ -166,14 +180,9 @@ int listener_inherit(struct listener *listener, char *error)
 
 void listener_close(struct listener *listener)
 {
-	char path[LOCK_PATH_SIZE];
-
 	listener->fd = fd_close(listener->fd);
 	if (listener->lock_fd < 0)
 		return;
-	/* the lock goes last, and with it the right to remove */
-	lock_path(listener, path);
 	(void)unlink(listener->path);
-	(void)unlink(path);
-	listener->lock_fd = fd_close(listener->lock_fd);
+	drop_lock(listener);
 }

@@ -256,7 +256,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 			printf("proactord " VERSION "\n");
 		else
 			continue;
-		return OPTIONS_DONE;
+		return fflush(stdout) == 0 ? OPTIONS_DONE : OPTIONS_WRONG;
 	}
 	if (optind < argc) {
 		fprintf(stderr, "proactord: unexpected argument '%s'\nTry 'proactord --help'.\n",

@@ -52,7 +52,7 @@ const char *codec_result_type(enum op_result result)
 	static const char *const types[OP_RESULT_KINDS] = {
 		[OP_RESULT_NOTHING] = "nil",
 		[OP_RESULT_COUNT] = "size",
-		[OP_RESULT_BYTES] = "bytes",
+		[OP_RESULT_BYTES] = "bin",
 		[OP_RESULT_FILE] = "file",
 		[OP_RESULT_ACCEPTED] = "[file, address]",
 		[OP_RESULT_EVENTS] = "unsigned",

@@ -49,6 +49,7 @@ static const struct {
 		"integer: bytes; of what is read or received also [memory, offset, size]; of recv also "
 		"[pool]"},
 	{"bytes", "bin (str is accepted); also [memory, offset, size]"},
+	{"bin", "bin; of what went to a [memory, offset, size] its size, from a [pool] [size, buffer]"},
 	{"sizes",
 		"array of integers: bytes; at most 1024 of them; or of as many [memory, offset, size]"},
 	{"pieces",

@@ -226,7 +226,8 @@ static bool parse_seconds(const char *text, uint64_t *ret_duration_ns)
 	/* written so that NaN is refused too */
 	if (end == text || *end != '\0' || !(seconds > 0 && seconds <= SECONDS_MAX))
 		return false;
-	*ret_duration_ns = (uint64_t)(seconds * (double)NSEC_PER_SEC);
+	/* 0 is as if nothing had been given */
+	*ret_duration_ns = MAX((uint64_t)(seconds * (double)NSEC_PER_SEC), UINT64_C(1));
 	return true;
 }
 
@@ -329,15 +330,15 @@ static int check_limits(const struct bench *bench, struct cli *cli)
 	if (status != 0)
 		return status;
 	if (bench->operation->transfers && bench->load.size > limits.transfer_size)
-		return cli_fail_text(cli, EDQUOT, "EDQUOT",
-			"--size %zu: EDQUOT: the daemon transfers %" PRIu64 " bytes at a time",
+		return cli_fail_text(cli, EMSGSIZE, "EMSGSIZE",
+			"--size %zu: EMSGSIZE: the daemon transfers %" PRIu64 " bytes at a time",
 			bench->load.size, limits.transfer_size);
-	if (bench->load.depth > limits.operations)
-		return cli_fail_text(cli, EDQUOT, "EDQUOT",
-			"--depth %" PRIu32 ": EDQUOT: the daemon takes %" PRIu64
-			" operations at a time",
-			bench->load.depth, limits.operations);
-	return 0;
+	if (bench->load.depth <= limits.operations)
+		return 0;
+	(void)cli_fail_text(cli, EDQUOT, "EDQUOT",
+		"--depth %" PRIu32 ": EDQUOT: the daemon takes %" PRIu64 " operations at a time",
+		bench->load.depth, limits.operations);
+	return cli_status_of(EDQUOT);
 }
 
 static int run(struct bench *bench, struct cli *cli)

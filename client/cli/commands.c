@@ -153,8 +153,9 @@ static const char options_text[] =
 	"  --socket PATH  the daemon's socket (default: $PROACTORD_SOCKET, then $XDG_RUNTIME_DIR/proactord/socket\n"
 	"                 where that exists, then /run/proactord/socket)\n"
 	"  --json         results and errors as JSON\n"
-	"  -h, --help     this, or the help of a command\n"
-	"  --version      the version\n";
+	"  -h, --help     this, or the help of a command\n";
+
+static const char version_text[] = "  --version      the version\n";
 
 static const char tail_text[] =
 	"\nExamples:\n"
@@ -182,8 +183,8 @@ void help_print(void)
 	       "usage: proactl [--socket PATH] [--json] COMMAND ...\n\nCommands:\n");
 	for (const struct command *command = commands; command->name; command++)
 		printf("  %-10s %s\n", command->name, command->summary);
-	printf("\n'proactl COMMAND --help' says more about each.\n\nOptions:\n%s%s", options_text,
-		tail_text);
+	printf("\n'proactl COMMAND --help' says more about each.\n\nOptions:\n%s%s%s", options_text,
+		version_text, tail_text);
 }
 
 void help_print_command(const struct command *command)

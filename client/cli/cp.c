@@ -116,8 +116,11 @@ static int open_target(struct cp *cp)
 			cp->copy.from.name, cp->path);
 	to->ordered = exists && is_ordered(target.st_mode);
 	/* one that appears in between is not the one that was looked at */
-	r = io_open(&cp->io, cp->path, O_WRONLY | O_CREAT | O_NOCTTY | (exists ? O_TRUNC : O_EXCL),
-		mode, &to->file);
+	r = io_open(&cp->io, cp->path, O_WRONLY | O_CREAT | O_NOCTTY | (exists ? 0 : O_EXCL), mode,
+		&to->file);
+	/* not before the daemon has it: else what was there is lost for nothing */
+	if (r == 0 && exists && S_ISREG(target.st_mode))
+		r = io_truncate(&cp->io, to->file);
 	if (r < 0) {
 		/* made here it may have been, and then not been taken by the daemon */
 		if (!exists && r != -EEXIST && stat(cp->path, &target) == 0 && target.st_size == 0)
@@ -170,10 +173,10 @@ static int fail(struct cp *cp, int error)
 		(void)cli_fail(cp->io.cli, -errno, "removing the incomplete %s", cp->path);
 	if (to && error == -EPIPE && is_stream(cp->path))
 		return io_broken_pipe();
-	if (interrupt_signal() && cp->spoilt)
-		fprintf(stderr,
-			"proactl: cp: interrupted: %s existed before and is incomplete now\n",
-			cp->path);
+	/* what is said of these does not name the file */
+	if ((interrupt_signal() || error == -ECONNRESET) && cp->spoilt)
+		fprintf(stderr, "proactl: cp: %s%s existed before and is incomplete now\n",
+			interrupt_signal() ? "interrupted: " : "", cp->path);
 	snprintf(what, sizeof(what), "%s%s%s", cp->spoilt ? cp->path : "",
 		cp->spoilt ? " existed before and is incomplete now: " : "",
 		to ? "writing" : "reading");

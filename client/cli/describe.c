@@ -106,8 +106,10 @@ static int find(const struct cli *cli, const json_t *methods, const char *name,
 		}
 	}
 	meant = cli_did_you_mean(name, next_name, &names);
-	return cli_fail_usage(cli, "the daemon has no method \"%s\"%s%s%s", name,
-		meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
+	(void)cli_fail_text(cli, RPC_METHOD_NOT_FOUND, rpc_error_name(RPC_METHOD_NOT_FOUND),
+		"the daemon has no method \"%s\"%s%s%s", name, meant ? "; did you mean \"" : "",
+		meant ? meant : "", meant ? "\"?" : "");
+	return STATUS_PROTOCOL;
 }
 
 static void print_list(const json_t *methods)

@@ -41,7 +41,8 @@ static void report(const struct cli *cli, int code, const char *name, const char
 		json_decref(data);
 		return;
 	}
-	error = json_pack("{s:i, s:s, s:s+}", "code", code, "name", name, "message", message, "");
+	error = json_pack("{s:i, s:s, s:o}", "code", code, "name", name, "message",
+		json_text(message));
 	if (data)
 		json_object_set_new(error, "data", data);
 	/* bytes of a file are not to be mixed with what is said about them */
@@ -84,8 +85,9 @@ int cli_fail_usage(const struct cli *cli, const char *format, ...)
 	va_end(arguments);
 	report(cli, EINVAL, "USAGE", text, NULL);
 	if (!cli->json && cli->command)
-		fprintf(stderr, "usage: proactl %s %s\nSee 'proactl %s --help'.\n",
-			cli->command->name, cli->command->usage, cli->command->name);
+		fprintf(stderr, "usage: proactl %s%s%s\nSee 'proactl %s --help'.\n",
+			cli->command->name, *cli->command->usage ? " " : "", cli->command->usage,
+			cli->command->name);
 	else if (!cli->json)
 		fprintf(stderr, "See 'proactl --help'.\n");
 	return STATUS_USAGE;
@@ -97,6 +99,9 @@ int cli_fail_connect(const struct cli *cli, int error)
 	int status = cli_status_of(-error);
 	char message[PATH_MAX + TEXT_SIZE];
 
+	/* it is there, and what was asked of it is not */
+	if (error == -EOPNOTSUPP)
+		return cli_fail(cli, error, "no such transport on %s", cli->socket);
 	if (status == STATUS_PERMISSION)
 		says = "may not use";
 	else if (status == STATUS_BUSY)

@@ -91,7 +91,7 @@ int command_info(struct cli *cli, int argc, char **argv)
 		return cli_fail_answer(cli, "hello");
 	}
 	if (cli->json) {
-		json_object_set_new(info, "socket", json_string(cli->socket));
+		json_object_set_new(info, "socket", json_text(cli->socket));
 		json_print(info, stdout, JSON_PRINT_AUTO);
 		return STATUS_DONE;
 	}

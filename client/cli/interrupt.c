@@ -20,6 +20,15 @@ static void on_signal(int number)
 		proactor_notify(handle);
 }
 
+/* Who is started with a signal ignored, as a job of a script is, goes on ignoring it. */
+static void set(int number, const struct sigaction *action)
+{
+	struct sigaction old;
+
+	if (sigaction(number, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		(void)sigaction(number, action, NULL);
+}
+
 static void set_handler(void (*handler)(int))
 {
 	/*
@@ -29,8 +38,8 @@ static void set_handler(void (*handler)(int))
 	struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND};
 
 	(void)sigemptyset(&action.sa_mask);
-	(void)sigaction(SIGINT, &action, NULL);
-	(void)sigaction(SIGTERM, &action, NULL);
+	set(SIGINT, &action);
+	set(SIGTERM, &action);
 }
 
 void interrupt_catch(struct proactor_handle *handle)

@@ -131,6 +131,13 @@ int io_open(struct io *io, const char *path, int flags, uint32_t mode, int64_t *
 	return 0;
 }
 
+int io_truncate(struct io *io, int64_t file)
+{
+	struct proactor_op op = {.opcode = PROACTOR_FTRUNCATE, .ftruncate = {.file = file}};
+
+	return (int)io_run(io, &op);
+}
+
 int io_stat(struct io *io, int64_t file, struct statx *ret_stat)
 {
 	struct proactor_op op = {.opcode = PROACTOR_STAT};

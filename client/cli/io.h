@@ -46,6 +46,9 @@ int io_close(struct io *io, int64_t *file);
 /* Opens @path with @flags and @mode of open(2), or "-", standard input. 0 or a negative errno. */
 int io_open(struct io *io, const char *path, int flags, uint32_t mode, int64_t *ret_file);
 
+/* Makes @file empty. */
+int io_truncate(struct io *io, int64_t file);
+
 /* Asks about @file. */
 int io_stat(struct io *io, int64_t file, struct statx *ret_stat);
 

@@ -3,10 +3,12 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "client/cli/base64.h"
+#include "proto/utf8.h"
 
 /* ---- out of MessagePack ---- */
 
@@ -43,6 +45,17 @@ static json_t *read_str(const struct value *value)
 	json_t *string = json_stringn((const char *)value->body, value->token.body_size);
 
 	return string ? string : read_bytes(value);
+}
+
+json_t *json_text(const char *text)
+{
+	json_t *string = json_string(text);
+	_cleanup_(freep) char *clean = string ? NULL : strdup(text);
+
+	if (!clean)
+		return string;
+	utf8_clean(clean);
+	return json_string(clean);
 }
 
 static json_t *read_array(struct reader *reader, uint32_t count)

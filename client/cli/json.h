@@ -26,6 +26,9 @@ bool json_write(struct pack *pack, const json_t *json);
 /* Whether @json is what a bin is shown as; then its bytes, to be freed. */
 bool json_is_bytes(const json_t *json, uint8_t **ret_bytes, size_t *ret_size);
 
+/* A string of @text, in which what is not UTF-8 is replaced: a path may be any bytes. */
+json_t *json_text(const char *text);
+
 enum json_print_mode {
 	JSON_PRINT_AUTO, /* for people on a terminal, one line elsewhere */
 	JSON_PRINT_LINE,

@@ -7,9 +7,11 @@
  * commands.c for the list.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "client/cli/cli.h"
 
@@ -56,11 +58,26 @@ static int finish(struct cli *cli, int status)
 	return cli_fail(cli, errno > 0 ? -errno : -EIO, "standard output");
 }
 
+/*
+ * Who starts this without one of the three means /dev/null, not the next descriptor that is opened.
+ * The wrong way round, so that what is read or written there fails.
+ */
+static bool open_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = {0};
 	int status;
 
+	if (!open_standard())
+		return STATUS_FAILED;
 	/* for the widths of columns; numbers stay as they are in JSON */
 	(void)setlocale(LC_CTYPE, "");
 	/* a reader of stdout that has gone ends this program quietly */

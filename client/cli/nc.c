@@ -266,6 +266,7 @@ static int parse_arguments(struct nc *nc, int argc, char **argv)
 {
 	int count = argc - optind;
 	int max = nc->is_unix ? 1 : 2, min = nc->is_unix || nc->listen ? 1 : 2;
+	uint64_t port;
 
 	if (!cli_check_count(nc->cli, argc, min, max))
 		return nc->cli->status;
@@ -275,6 +276,10 @@ static int parse_arguments(struct nc *nc, int argc, char **argv)
 	}
 	nc->host = count == 2 ? argv[optind] : NULL;
 	nc->port = argv[argc - 1];
+	/* getaddrinfo(3) takes 99999 for 34463; a name begins with a letter */
+	if (nc->port[0] >= '0' && nc->port[0] <= '9' &&
+		!cli_parse_number(nc->port, 0, UINT16_MAX, &port))
+		return cli_fail_usage(nc->cli, "%s is not a port, from 0 to 65535", nc->port);
 	return -1;
 }
 

@@ -16,7 +16,7 @@ static int over(struct cli *cli, int status)
 
 bool cli_set_socket(struct cli *cli, const char *path)
 {
-	int r = socket_path(path, cli->socket, sizeof(cli->socket));
+	int r = path && !*path ? -EINVAL : socket_path(path, cli->socket, sizeof(cli->socket));
 
 	if (r == 0)
 		return true;

@@ -74,11 +74,11 @@ static void summarize(const struct cli *cli, const struct ping *ping)
 	double average_ns = ping->answered > 0 ? ping->sum_ns / (double)ping->answered : 0;
 
 	if (cli->json) {
-		json_print(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "socket", cli->socket,
-				   "sent", (json_int_t)ping->sent, "answered",
-				   (json_int_t)ping->answered, "min_ns", (json_int_t)ping->min_ns,
-				   "avg_ns", (json_int_t)average_ns, "max_ns",
-				   (json_int_t)ping->max_ns),
+		json_print(json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "socket",
+				   json_text(cli->socket), "sent", (json_int_t)ping->sent,
+				   "answered", (json_int_t)ping->answered, "min_ns",
+				   (json_int_t)ping->min_ns, "avg_ns", (json_int_t)average_ns,
+				   "max_ns", (json_int_t)ping->max_ns),
 			stdout, JSON_PRINT_AUTO);
 		return;
 	}

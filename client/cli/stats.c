@@ -131,6 +131,8 @@ int command_stats(struct cli *cli, int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	if (prometheus && cli->json)
+		return cli_fail_usage(cli, "--prometheus and --json are two formats");
 	status = dial_once(cli, "stats", &stats);
 	if (status != 0)
 		return status;
