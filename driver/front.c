@@ -392,6 +392,16 @@ static __attribute__((noinline)) int poll_asleep(struct proactor *proactor,
 	}
 }
 
+/* Submits what was queued, where poll said that there is nothing, and sets the alarm. */
+static void leave_nothing_behind(struct proactor *proactor, int r)
+{
+	uint64_t next_ns = extra_deadline_ns(proactor);
+
+	if (r == -ETIME && proactor->driver->flush && proactor->driver->flush(proactor) < 0)
+		next_ns = MIN(next_ns, clock_now_ns() + FLUSH_RETRY_NS);
+	extra_set_alarm(proactor, next_ns);
+}
+
 /*
  * From here on the caller may wait on proactor_fd(), after poll said @r: what was queued meanwhile
  * is submitted, and deadlines and notifications reach him there. Returns what poll says.
@@ -399,11 +409,7 @@ static __attribute__((noinline)) int poll_asleep(struct proactor *proactor,
 static __attribute__((noinline)) int leave_to_loop(struct proactor *proactor, int r,
 	struct proactor_entry *entries, unsigned count)
 {
-	uint64_t next_ns = extra_deadline_ns(proactor);
-
-	if (r == -ETIME && proactor->driver->flush && proactor->driver->flush(proactor) < 0)
-		next_ns = MIN(next_ns, clock_now_ns() + FLUSH_RETRY_NS);
-	extra_set_alarm(proactor, next_ns);
+	leave_nothing_behind(proactor, r);
 	/* what just came is taken: a notification, or work that a thread has done */
 	while (proactor->handle && !handle_begin_sleep(proactor->handle) && r == -ETIME) {
 		bool notified = handle_end_sleep(proactor->handle);
@@ -411,6 +417,8 @@ static __attribute__((noinline)) int leave_to_loop(struct proactor *proactor, in
 
 		if (taken > 0 || notified)
 			return (int)taken;
+		/* what came may have begun anew: a receive that finds a buffer now */
+		leave_nothing_behind(proactor, r);
 	}
 	return r;
 }
