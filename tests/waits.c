@@ -7,12 +7,17 @@
  * epoll_pwait2(2) it does not have. poll(2) it knows: so who would wait in enter submits, polls the
  * ring and fetches. That is what the driver's callers may do as well, but not with deferred work
  * (tests/kernel/ring_fd_wakes_poll.c): a ring of that kind is refused, as an older kernel does. So
- * is the descriptor's registration, since an index cannot be polled.
+ * is the descriptor's registration, since an index cannot be polled. And it does not know that the
+ * close(2) of a socket may wait until all is sent (SO_LINGER).
  */
 #include <errno.h>
 #include <liburing.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -79,5 +84,33 @@ __attribute__((weak)) int epoll_pwait2(int epoll, struct epoll_event *events, in
 	(void)timeout;
 	(void)mask;
 	errno = ENOSYS;
+	return -1;
+}
+
+/* It waits where it is the last of its descriptors: threads close such, tests close copies. */
+static bool lingers(int fd)
+{
+	struct linger linger = {0};
+	socklen_t size = sizeof(linger);
+	int unsent = 0;
+
+	return gettid() != getpid() && getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 &&
+		linger.l_onoff != 0 && linger.l_linger > 0 && ioctl(fd, SIOCOUTQ, &unsent) == 0 &&
+		unsent > 0;
+}
+
+/* Until the other end has gone; or a signal comes, and then what there is to send is sent. */
+int close(int fd)
+{
+	struct pollfd pollfd = {.fd = fd};
+	int r = 0;
+
+	while (r == 0 && lingers(fd))
+		r = poll(&pollfd, 1, 1);
+	if (r >= 0)
+		return (int)syscall(__NR_close, fd);
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){0}, sizeof(struct linger));
+	(void)syscall(__NR_close, fd);
+	errno = EINTR;
 	return -1;
 }
