@@ -82,9 +82,11 @@ static int64_t close_argument(void *argument)
 	return close_fd((int)(intptr_t)argument);
 }
 
-static void *as_argument(int fd)
+/* By a thread. */
+static struct proactor_op closing_of(int fd)
 {
-	return (void *)(intptr_t)fd;
+	return (struct proactor_op){.opcode = PROACTOR_CALL,
+		.call = {.function = close_argument, .argument = (void *)(intptr_t)fd}};
 }
 
 void loop_close(struct loop *loop, int64_t file)
@@ -97,14 +99,14 @@ void loop_close(struct loop *loop, int64_t file)
 
 void loop_close_for(struct loop *loop, struct task *task, int64_t file)
 {
-	struct proactor_op op = {.opcode = PROACTOR_CALL, .call = {.function = close_argument}};
+	struct proactor_op op;
 	int fd, r = proactor_detach(loop->proactor, file, &fd);
 
 	if (r < 0) {
 		loop_post(loop, task, r);
 		return;
 	}
-	op.call.argument = as_argument(fd);
+	op = closing_of(fd);
 	if (push(loop, task, &op) < 0)
 		loop_post(loop, task, close_fd(fd));
 }
@@ -122,8 +124,7 @@ bool loop_close_now(struct loop *loop, int64_t file)
 
 void loop_close_fd(struct loop *loop, int fd)
 {
-	struct proactor_op op = {.opcode = PROACTOR_CALL,
-		.call = {.function = close_argument, .argument = as_argument(fd)}};
+	struct proactor_op op = closing_of(fd);
 	struct proactor_completion ready;
 	uint64_t key;
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "base/spin.h"
 #include "daemon/server.h"
@@ -227,6 +228,15 @@ static enum option_id id_of(int letter)
 	return (enum option_id)i;
 }
 
+/* What could not be printed was not done. */
+static enum options_result end_output(void)
+{
+	if (fflush(stdout) == 0)
+		return OPTIONS_DONE;
+	fprintf(stderr, "proactord: standard output: %s\n", err_name(errno));
+	return OPTIONS_WRONG;
+}
+
 enum options_result options_parse(struct options *options, int argc, char **argv)
 {
 	struct option longs[OPTION_COUNT + 1];
@@ -256,7 +266,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 			printf("proactord " VERSION "\n");
 		else
 			continue;
-		return fflush(stdout) == 0 ? OPTIONS_DONE : OPTIONS_WRONG;
+		return end_output();
 	}
 	if (optind < argc) {
 		fprintf(stderr, "proactord: unexpected argument '%s'\nTry 'proactord --help'.\n",

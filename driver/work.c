@@ -55,7 +55,7 @@ static int64_t do_work(struct work *work)
 {
 	int64_t r;
 
-	/* what close(2) was interrupted in is closed: once more, and it would be another file */
+	/* a close is done whatever comes, and a function is its caller's business */
 	if (work->kept.op.opcode == PROACTOR_CALL || work->kept.op.opcode == PROACTOR_CLOSE)
 		return syscall_run(&work->kept.op);
 	do {

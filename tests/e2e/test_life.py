@@ -4,8 +4,10 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import tempfile
 
-from harness import PROACTORD, Client, Daemon, RpcError, expect_error, in_child, require_root, run, run_proactord, \
+from harness import FACTOR, PROACTORD, Client, Daemon, RpcError, expect_error, in_child, require_root, run, run_proactord, \
     table_rows, test, until
 
 USAGE, UNAVAILABLE = 2, 69
@@ -130,6 +132,26 @@ def help_lists_every_option_and_every_limit():
 def the_version_is_told():
     status, out, _ = run_proactord("--version")
     assert status == 0 and out.startswith("proactord ") and len(out.split()) == 2
+
+
+@test
+def what_cannot_be_printed_fails():
+    for option in ("--help", "--version"):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([PROACTORD, option], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20 * FACTOR)
+        assert done.returncode != 0 and "ENOSPC" in done.stderr, done
+
+
+@test
+def a_start_that_fails_leaves_nothing_behind():
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "file")
+        open(path, "w").close()
+        status, _, err = run_proactord("--socket", path)
+        assert status != 0 and "is not a socket" in err, err
+        assert os.listdir(directory) == ["file"]
+    status, _, err = run_proactord("--socket", "")
+    assert status != 0 and "empty" in err and not os.path.exists(".lock"), err
 
 
 # ---- the end ----
